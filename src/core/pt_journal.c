@@ -1,0 +1,275 @@
+/*
+ * Journal operations: reading them, and folding many into the newest of each.
+ */
+
+#include <stdlib.h>
+
+#include "pt_journal.h"
+
+
+#define PT_OP_DROPPED  SIZE_MAX
+
+
+static int
+pt_op_parse_sale(pt_sale_t *sale, pt_slice_t row)
+{
+    int64_t     paused;
+    pt_slice_t  f[3];
+
+    if (pt_slice_split(row, '\t', f, 3) != 3
+        || !pt_name_valid(f[0])
+        || pt_slice_uint(f[1], 1, &paused) != 0
+        || pt_slice_uint(f[2], INT64_MAX, &sale->version) != 0)
+    {
+        return -1;
+    }
+
+    sale->sale = f[0];
+    sale->paused = paused;
+
+    return 0;
+}
+
+
+static int
+pt_op_parse_admin(pt_admin_t *admin, pt_slice_t row)
+{
+    pt_slice_t  f[2];
+
+    if (pt_slice_split(row, '\t', f, 2) != 2
+        || !pt_text_valid(f[0], PT_KEY_MAX)
+        || pt_slice_uint(f[1], PT_TIME_MAX_MS, &admin->at) != 0)
+    {
+        return -1;
+    }
+
+    admin->request_id = f[0];
+
+    return 0;
+}
+
+
+void
+pt_op_parse(pt_op_t *op, pt_slice_t kind, pt_slice_t row, pt_slice_t entry)
+{
+    int  rc;
+
+    memset(op, 0, sizeof(pt_op_t));
+
+    op->kind = kind;
+    op->row = row;
+    op->entry = entry;
+
+    switch (kind.len == 1 ? kind.data[0] : 0) {
+
+    case 'o':
+        op->type = PT_OP_ORDER;
+        rc = pt_order_parse_row(&op->u.order, row);
+        break;
+
+    case 'i':
+        op->type = PT_OP_ITEM;
+        rc = pt_item_parse_row(&op->u.item, row);
+        break;
+
+    case 's':
+        op->type = PT_OP_SALE;
+        rc = pt_op_parse_sale(&op->u.sale, row);
+        break;
+
+    case 'a':
+        op->type = PT_OP_ADMIN;
+        rc = pt_op_parse_admin(&op->u.admin, row);
+        break;
+
+    default:
+        rc = -1;
+        break;
+    }
+
+    if (rc != 0) {
+        op->type = PT_OP_MALFORMED;
+    }
+}
+
+
+/* What tells records of a kind apart, and which of two is newer. */
+static pt_slice_t
+pt_op_key(const pt_op_t *op, int64_t *rev)
+{
+    switch (op->type) {
+
+    case PT_OP_ORDER:
+        *rev = op->u.order.rev;
+        return op->u.order.id;
+
+    case PT_OP_ITEM:
+        *rev = op->u.item.version;
+        return op->u.item.sku;
+
+    case PT_OP_SALE:
+        *rev = op->u.sale.version;
+        return op->u.sale.sale;
+
+    case PT_OP_ADMIN:
+        *rev = op->u.admin.at;
+        return op->u.admin.request_id;
+
+    default:
+        *rev = 0;
+        return pt_slice_null;
+    }
+}
+
+
+static int
+pt_op_compare_keys(pt_slice_t a, pt_slice_t b)
+{
+    int     rc;
+    size_t  len;
+
+    len = a.len < b.len ? a.len : b.len;
+    rc = len ? memcmp(a.data, b.data, len) : 0;
+
+    return rc ? rc : (a.len > b.len) - (a.len < b.len);
+}
+
+
+/* By kind and key, the newest first, of equals the first to arrive. */
+static int
+pt_op_compare(const void *one, const void *two)
+{
+    int             rc;
+    int64_t         arev, brev;
+    pt_slice_t      akey, bkey;
+    const pt_op_t  *a, *b;
+
+    a = one;
+    b = two;
+
+    if (a->type != b->type) {
+        return a->type < b->type ? -1 : 1;
+    }
+
+    akey = pt_op_key(a, &arev);
+    bkey = pt_op_key(b, &brev);
+
+    rc = pt_op_compare_keys(akey, bkey);
+
+    if (rc) {
+        return rc;
+    }
+
+    if (arev != brev) {
+        return arev > brev ? -1 : 1;
+    }
+
+    return (a->arrival > b->arrival) - (a->arrival < b->arrival);
+}
+
+
+static int
+pt_op_same_item(const pt_item_t *a, const pt_item_t *b)
+{
+    /* the rest moves without a new version and is not written */
+
+    return pt_slice_eq(a->sale, b->sale)
+           && pt_slice_eq(a->title, b->title)
+           && a->price == b->price
+           && a->stock == b->stock
+           && a->limit == b->limit
+           && a->starts_at == b->starts_at
+           && a->ends_at == b->ends_at
+           && a->hold_ms == b->hold_ms;
+}
+
+
+static int
+pt_op_same(const pt_op_t *a, const pt_op_t *b)
+{
+    if (a->type == PT_OP_ITEM) {
+        return pt_op_same_item(&a->u.item, &b->u.item);
+    }
+
+    return pt_slice_eq(a->row, b->row);
+}
+
+
+/*
+ * Of sorted operations, gives those that are replaced the arrival
+ * PT_OP_DROPPED and marks conflicts, whose number it returns.
+ */
+static size_t
+pt_op_mark(pt_op_t *ops, size_t n)
+{
+    size_t      i, first, conflicts;
+    int64_t     rev, first_rev;
+    pt_slice_t  key, first_key;
+
+    first = 0;
+    conflicts = 0;
+
+    for (i = 1; i < n && ops[i].type < PT_OP_CONFLICT; i++) {
+        key = pt_op_key(&ops[i], &rev);
+        first_key = pt_op_key(&ops[first], &first_rev);
+
+        if (ops[i].type != ops[first].type || !pt_slice_eq(key, first_key)) {
+            first = i;
+            continue;
+        }
+
+        if (rev != first_rev) {
+            ops[i].arrival = PT_OP_DROPPED;
+            first = i;
+            continue;
+        }
+
+        if (pt_op_same(&ops[first], &ops[i])) {
+            ops[i].arrival = PT_OP_DROPPED;
+            continue;
+        }
+
+        ops[i].type = PT_OP_CONFLICT;
+        conflicts++;
+    }
+
+    return conflicts;
+}
+
+
+size_t
+pt_op_fold(pt_op_t *ops, size_t n)
+{
+    size_t  i, left, conflicts;
+
+    /* qsort is not stable */
+
+    for (i = 0; i < n; i++) {
+        ops[i].arrival = i;
+    }
+
+    if (n > 1) {
+        qsort(ops, n, sizeof(pt_op_t), pt_op_compare);
+    }
+
+    conflicts = pt_op_mark(ops, n);
+    left = 0;
+
+    for (i = 0; i < n; i++) {
+        if (ops[i].arrival == PT_OP_DROPPED) {
+            continue;
+        }
+
+        if (left != i) {
+            ops[left] = ops[i];
+        }
+
+        left++;
+    }
+
+    if (conflicts) {
+        qsort(ops, left, sizeof(pt_op_t), pt_op_compare);
+    }
+
+    return left;
+}

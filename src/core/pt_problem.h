@@ -1,0 +1,60 @@
+/*
+ * Problems: every error code that a client can meet, with its HTTP status and
+ * title, in one table (RFC 9457).
+ */
+
+#ifndef PT_PROBLEM_H
+#define PT_PROBLEM_H
+
+#include "pt_out.h"
+
+
+typedef enum {
+    PT_BAD_REQUEST = 0,
+    PT_NO_USER,
+    PT_UNKNOWN_ITEM,
+    PT_UNKNOWN_ORDER,
+    PT_UNKNOWN_SALE,
+    PT_UNKNOWN_DEAD_LETTER,
+    PT_NOT_FOUND,
+    PT_KEY_REUSED,
+    PT_TOO_MANY_ATTEMPTS,
+    PT_PAUSED,
+    PT_NOT_STARTED,
+    PT_ENDED,
+    PT_PRICE_CHANGED,
+    PT_LIMIT_REACHED,
+    PT_SOLD_OUT,
+    PT_ALREADY_PAID,
+    PT_BELOW_COMMITTED,
+    PT_WRONG_SALE,
+    PT_REBUILD_REQUIRED,
+    PT_STILL_POISON,
+    PT_FORBIDDEN,
+    PT_METHOD_NOT_ALLOWED,
+    PT_TOO_LARGE,
+    PT_UNSUPPORTED_MEDIA_TYPE,
+    PT_UNAVAILABLE,
+    PT_INTERNAL_ERROR,
+    PT_PROBLEMS
+} pt_problem_e;
+
+
+typedef struct {
+    const char  *code;       /* stable, lower case with underscores */
+    unsigned     status;
+    const char  *title;
+} pt_problem_t;
+
+
+extern const pt_problem_t  pt_problems[PT_PROBLEMS];
+
+/*
+ * Opens the body of a problem: {"type":…,"title":…,"status":…,"code":…
+ * and "detail" unless detail is NULL.  The caller adds members of its own and
+ * closes the object with "}".
+ */
+void pt_problem_open(pt_out_t *out, pt_problem_e problem, const char *detail);
+
+
+#endif /* PT_PROBLEM_H */
