@@ -1,0 +1,526 @@
+-- What all scripts share; the build puts it and orders.lua before each of them.
+--
+-- KEYS[1] prefix "{pt:N}:", KEYS[2] clock, KEYS[3] epoch, KEYS[4] journal,
+-- KEYS[5] buckets; all other keys are made from the prefix and stay in its
+-- slot.  ARGV[1] is the run_id of the server as the caller knows it.
+--
+-- Redis does not roll back.  So operations change only the tables below; each
+-- checks all it needs (reading each key that will be written) before it
+-- changes anything, later ones see what earlier ones changed, and commit()
+-- writes everything at the end, the journal first.  What cannot be read fails
+-- the operation that needs it ("broken"), and no other.
+--
+-- Stored:
+--   clock       hash: run, last (newest ms seen), waiting (operations in the
+--               journal), ids ("ms seq" of the next id), fresh, partitions,
+--               purge (index into buckets)
+--   item:<sku>  hash: sale title price stock available held sold limit starts
+--               ends hold_ms version idx
+--   skus        hash: idx -> sku
+--   sale:<sale> hash: paused version, and sku:<sku> -> idx
+--   buyers:<sale>  hash: user -> "idx:units,…|" and attempts of 52 bytes: state
+--               letter, 16 of the key, 16 of the body, 19 of the order's id
+--   o:<bucket>  hash: id -> "<state><rev> <created>[:<changed>] <hold> <lines>
+--               <user>"; or, when that is over 64 bytes or there is meta,
+--               "<state><rev>+ <created>[:<changed>] <hold>" and the rest in
+--   m:<bucket>  hash: id -> "<lines> <user>\t<meta>"
+--   due:<hold_ms>  list of ids;  hold_times  set;  later  zset id by deadline
+--   ops         hash: request_id -> ms
+--   purging     hash: bucket -> "journal-id sum-of-revs"
+-- In an order's record rev, times and lines are hexadecimal: created is counted
+-- from the id's milliseconds, changed from created (of an expired order from
+-- its deadline); hold is decimal with d, h, m, s or, in ms, nothing; a line is
+-- idx*price or idx"x"quantity*price.  States: h p c e r.
+
+local PREFIX, CLOCK, EPOCH, JOURNAL, BUCKETS = unpack(KEYS)
+local PARTITION = string.match(PREFIX, '^{pt:(%d%d?)}:$')
+local RECORD_MAX = 64            -- hash-max-listpack-value
+local ATTEMPT_LEN = 52
+local ATTEMPT_MS = 86460000      -- a day, and a minute as ids may be ahead
+local BUCKET_MS = 10000
+local AHEAD_MS = 60000
+local AGAIN_MS = 60000           -- what is broken is tried again after this
+local UNITS_MAX = 1e9
+local AMOUNT_MAX = 1e13
+local LOOK = 64
+local CHUNK = 2000
+local WORDS = {h = 'held', p = 'paid', c = 'cancelled', e = 'expired',
+               r = 'refunded'}
+local LETTERS = {held = 'h', paid = 'p', cancelled = 'c', expired = 'e',
+                 refunded = 'r'}
+
+local find, sub, match, gmatch = string.find, string.sub, string.match,
+                                 string.gmatch
+local format, floor, concat = string.format, math.floor, table.concat
+
+local releases = true            -- may due holds be released?  Not by read
+local items, sales, skus = {}, {}, {}
+local buyers, buyers_broken, buyers_dirty = {}, {}, {}
+local orders, records, details = {}, {}, {}
+local journal = {}
+local writes, write_order, commands = {}, {}, {}
+local clock_dirty
+local soonest
+local soonest_new = math.huge    -- of the holds that this call made
+
+
+local function int(n)
+    return format('%.0f', n)
+end
+
+
+local function hex(n)
+    if n < 0 then
+        return '-' .. format('%x', -n)
+    end
+
+    return format('%x', n)
+end
+
+
+local function unhex(s)
+    if sub(s, 1, 1) == '-' then
+        return -tonumber(sub(s, 2), 16)
+    end
+
+    return tonumber(s, 16)
+end
+
+
+local function broken(what)
+    error({broken = what})
+end
+
+
+-- A whole number from outside, or nil.
+local function whole(s, max)
+    local n = s and match(s, '^%d+$') and tonumber(s)
+
+    if n and n <= max then
+        return n
+    end
+end
+
+
+-- A read: a key of the wrong type fails one operation, any other error all.
+local function fetch(what, ...)
+    local reply = redis.pcall(...)
+
+    if type(reply) == 'table' and reply.err then
+        if find(reply.err, 'WRONGTYPE', 1, true) then
+            broken(what)
+        end
+
+        error(reply)
+    end
+
+    return reply
+end
+
+
+-- What f returns; nil and the reason when it met something broken.
+local function guarded(f, ...)
+    local ok, a = pcall(f, ...)
+
+    if ok then
+        return a
+    end
+
+    if type(a) == 'table' then
+        if a.broken then
+            return nil, a.broken
+        end
+
+        error(a)
+    end
+
+    return nil, tostring(a)
+end
+
+
+local function attempt(f, ...)
+    local reply, reason = guarded(f, ...)
+
+    return reply or 'broken\t' .. string.gsub(reason, '[\t\r\n]', ' ')
+end
+
+
+local run, last, waiting, ids, fresh, partitions, purge_at = unpack(
+    redis.call('HMGET', CLOCK, 'run', 'last', 'waiting', 'ids', 'fresh',
+               'partitions', 'purge'))
+local epoch = redis.call('GET', EPOCH)
+local time = redis.call('TIME')
+local now = math.max(time[1] * 1000 + floor(time[2] / 1000),
+                     tonumber(last or 0))
+local NOW = int(now)
+
+waiting = tonumber(waiting or 0)
+
+
+-- A reason not to go on at all, or nil.
+local function refusal(any_epoch)
+    if run ~= ARGV[1] then
+        return {'restarted'}
+    end
+
+    if not any_epoch and not epoch and fresh ~= '1' then
+        return {'no_epoch'}
+    end
+end
+
+
+-- The arguments of a write to come: HSET, RPUSH and the like.
+local function list_for(command, key)
+    local name = command .. key
+    local list = writes[name]
+
+    if not list then
+        list = {}
+        writes[name] = list
+        write_order[#write_order + 1] = {command, key, list}
+    end
+
+    return list
+end
+
+
+local function write_later(command, key, a, b)
+    local list = list_for(command, key)
+
+    list[#list + 1] = a
+    list[#list + 1] = b
+end
+
+
+local function note(kind, row)
+    journal[#journal + 1] = kind
+    journal[#journal + 1] = row
+    waiting = waiting + 1
+end
+
+
+-- Items
+
+local ITEM_NUMBERS = {'price', 'stock', 'available', 'held', 'sold', 'limit',
+                      'starts', 'ends', 'hold_ms', 'version'}
+
+
+local function read_item(sku)
+    local key = PREFIX .. 'item:' .. sku
+    local v = fetch('item ' .. sku, 'HMGET', key, 'price', 'stock',
+                    'available', 'held', 'sold', 'limit', 'starts', 'ends',
+                    'hold_ms', 'version', 'sale', 'idx')
+    local it = {sku = sku, key = key, sale = v[11], idx = v[12], sold_as = {}}
+
+    if not v[11] and not v[1] and not v[2] then
+        return false
+    end
+
+    for i, name in ipairs(ITEM_NUMBERS) do
+        it[name] = whole(v[i], 1e15) or broken('item ' .. sku)
+    end
+
+    if not it.sale or not it.idx or not match(it.idx, '^%x+$')
+       or it.available + it.held + it.sold ~= it.stock
+    then
+        broken('item ' .. sku)
+    end
+
+    it.before = it.available
+
+    return it
+end
+
+
+-- The item, false when there is none, or a table with only `broken`.
+local function load_item(sku)
+    local it = items[sku]
+
+    if it == nil then
+        local reason
+
+        it, reason = guarded(read_item, sku)
+        if it == nil then
+            it = {broken = reason}
+        end
+
+        items[sku] = it
+    end
+
+    return it
+end
+
+
+local function get_item(sku)
+    local it = load_item(sku)
+
+    if it and it.broken then
+        broken(it.broken)
+    end
+
+    return it
+end
+
+
+local function item_of(idx)
+    local sku = skus[idx]
+
+    if not sku then
+        sku = fetch('skus', 'HGET', PREFIX .. 'skus', idx)
+              or broken('sku ' .. idx)
+        skus[idx] = sku
+    end
+
+    return get_item(sku) or broken('item ' .. sku)
+end
+
+
+local function get_sale(sale)
+    local s = sales[sale]
+
+    if s == nil then
+        local v = fetch('sale ' .. sale, 'HMGET', PREFIX .. 'sale:' .. sale,
+                        'paused', 'version')
+
+        s = false
+        if v[1] or v[2] then
+            s = {paused = v[1] == '1' and '1' or '0',
+                 version = whole(v[2] or '0', 1e15)
+                           or broken('sale ' .. sale)}
+        end
+
+        sales[sale] = s
+    end
+
+    return s
+end
+
+
+local function item_row(it, title, available, held)
+    local s = get_sale(it.sale)
+
+    return concat({it.sku, it.sale, title, int(it.price), int(it.stock),
+                   int(available), int(held), int(it.sold), int(it.limit),
+                   int(it.starts), int(it.ends), int(it.hold_ms),
+                   int(it.version), s and s.paused or '0'}, '\t')
+end
+
+
+-- Buyers: a value is kept as the text that Redis has.
+
+local function load_buyers(sale, users)
+    local known = buyers[sale] or {}
+    local key = PREFIX .. 'buyers:' .. sale
+
+    buyers[sale] = known
+
+    for first = 1, #users, CHUNK do
+        local final = math.min(first + CHUNK - 1, #users)
+        local ok, v = pcall(fetch, 'buyers', 'HMGET', key,
+                            unpack(users, first, final))
+
+        if not ok then
+            if not v.broken then
+                error(v)
+            end
+
+            buyers_broken[sale] = true
+            return
+        end
+
+        for i = first, final do
+            known[users[i]] = v[i - first + 1]
+        end
+    end
+end
+
+
+local function get_buyer(sale, user)
+    if buyers_broken[sale] then
+        broken('buyers of ' .. sale)
+    end
+
+    if not buyers[sale] or buyers[sale][user] == nil then
+        load_buyers(sale, {user})
+        return get_buyer(sale, user)
+    end
+
+    return buyers[sale][user]
+end
+
+
+local function set_buyer(sale, user, value)
+    local dirty = buyers_dirty[sale]
+
+    if not dirty then
+        dirty = {}
+        buyers_dirty[sale] = dirty
+    end
+
+    buyers[sale][user] = value
+    dirty[#dirty + 1] = user
+end
+
+
+-- Units and attempts of a buyer's value (false: a new buyer).
+local function split_buyer(value)
+    if not value then
+        return '', ''
+    end
+
+    local bar = find(value, '|', 1, true)
+
+    if not bar or (#value - bar) % ATTEMPT_LEN ~= 0
+       or not match(value, '^[%x:,]*|')
+    then
+        broken('buyer')
+    end
+
+    return sub(value, 1, bar - 1), sub(value, bar + 1)
+end
+
+
+local function units_of(units, idx)
+    for i, n in gmatch(units, '(%x+):(%d+)') do
+        if i == idx then
+            return tonumber(n)
+        end
+    end
+
+    return 0
+end
+
+
+-- units after lines ({idx, quantity}…) were taken (sign 1) or given back (-1).
+local function change_units(units, lines, sign)
+    local count, out = {}, {}
+
+    for idx, n in gmatch(units, '(%x+):(%d+)') do
+        out[#out + 1] = idx
+        count[idx] = tonumber(n)
+    end
+
+    for _, line in ipairs(lines) do
+        if not count[line.idx] then
+            out[#out + 1] = line.idx
+        end
+
+        count[line.idx] = (count[line.idx] or 0) + sign * line.quantity
+    end
+
+    local texts = {}
+
+    for _, idx in ipairs(out) do
+        if count[idx] > 0 then
+            texts[#texts + 1] = idx .. ':' .. int(count[idx])
+        end
+    end
+
+    return concat(texts, ',')
+end
+
+
+-- Where text stands in attempts at this offset of an attempt, or nil.
+local function find_attempt(attempts, text, offset)
+    local at = find(attempts, text, 1, true)
+
+    while at and (at - 1) % ATTEMPT_LEN ~= offset do
+        at = find(attempts, text, at + 1, true)
+    end
+
+    return at and at - offset
+end
+
+
+local function write_chunks(list, command, ...)
+    local fixed = {command, ...}
+    local n = #fixed
+
+    for first = 1, #list, CHUNK do
+        local final = math.min(first + CHUNK - 1, #list)
+
+        for i = first, final do
+            fixed[n + i - first + 1] = list[i]
+        end
+
+        redis.call(unpack(fixed, 1, n + final - first + 1))
+    end
+end
+
+
+-- Writes what the operations changed.
+local function commit()
+    local any = clock_dirty or #journal > 0
+
+    if #journal > 0 then
+        write_chunks(journal, 'XADD', JOURNAL, '*')
+    end
+
+    for sale, users in pairs(buyers_dirty) do
+        local list, known = {}, buyers[sale]
+
+        for i, user in ipairs(users) do
+            list[2 * i - 1] = user
+            list[2 * i] = known[user]
+        end
+
+        write_chunks(list, 'HSET', PREFIX .. 'buyers:' .. sale)
+        any = true
+    end
+
+    for _, w in ipairs(write_order) do
+        write_chunks(w[3], w[1], w[2])
+        any = true
+    end
+
+    for _, it in pairs(items) do
+        if it and it.dirty then
+            redis.call('HSET', it.key, 'available', int(it.available),
+                       'held', int(it.held))
+            any = true
+        end
+    end
+
+    for _, command in ipairs(commands) do
+        redis.call(unpack(command))
+        any = true
+    end
+
+    if any then
+        redis.call('HSET', CLOCK, 'last', NOW, 'waiting', int(waiting),
+                   unpack(clock_dirty or {}))
+    end
+end
+
+
+-- An id of a stream as two numbers' texts that compare; a > b?
+local function stream_id_after(a, b)
+    local a1, a2 = match(a, '^(%d+)%-(%d+)$')
+    local b1, b2 = match(b, '^(%d+)%-(%d+)$')
+
+    if a1 ~= b1 then
+        return #a1 > #b1 or (#a1 == #b1 and a1 > b1)
+    end
+
+    return #a2 > #b2 or (#a2 == #b2 and a2 > b2)
+end
+
+
+-- '' when there is no journal.
+local function journal_last_id()
+    local info = redis.pcall('XINFO', 'STREAM', JOURNAL)
+
+    if info.err then
+        if find(info.err, 'no such key', 1, true) then
+            return ''
+        end
+
+        error(info)
+    end
+
+    for i = 1, #info, 2 do
+        if info[i] == 'last-generated-id' then
+            return info[i + 1]
+        end
+    end
+end

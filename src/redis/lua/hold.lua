@@ -1,0 +1,590 @@
+#!lua
+-- Takes holds: each a new order of one sale, all of its lines or nothing.
+--
+-- KEYS  prefix clock epoch journal buckets
+-- ARGV  run_id journal_max attempts_max, then for each operation
+--       user sale key body amount meta n (sku quantity unit_price)*n
+--       key, body: 16 hexadecimal digits; amount: the total, or ''; meta: JSON
+--       or ''; sale '': that of the first SKU; each SKU once
+-- Reply header, then for each operation the first of these that is so:
+--       replayed row | purged order_id      the buyer's own key, same body
+--       unknown_item sku
+--       key_reused                          the key, another body
+--       too_many_attempts
+--       paused sku | not_started sku starts_ms | ended sku
+--       price_changed sku price             sku '': the total differs
+--       limit_reached sku order_id          order_id '': none is open
+--       sold_out sku available retry_at_ms
+--       backlog
+--       held id amount created_ms expires_ms
+--       broken what                         cannot be read; nothing changed
+--       or the header alone: restarted | no_epoch
+
+local JOURNAL_MAX, ATTEMPTS_MAX = tonumber(ARGV[2]), tonumber(ARGV[3])
+local OLD = int(now - ATTEMPT_MS)      -- ids below may leave the attempts
+
+-- Of the operation at hand: its items, quantities and prices.
+local its, quantities, prices, nlines = {}, {}, {}, 0
+
+local id_ms, id_seq = match(ids or '', '^(%d+) (%d+)$')
+local bucket, bucket_new, bucket_ready, stamp, order_list
+local due_lists, due_texts = {}, {}
+
+
+id_ms, id_seq = tonumber(id_ms or 0), tonumber(id_seq or 0)
+
+
+local function set_bucket()
+    bucket = format('%013.0f%02d%02d', id_ms, PARTITION, floor(id_seq / 100))
+    stamp = 'h1 ' .. hex(now - id_ms) .. ' '
+end
+
+
+local function go_on_with_bucket()
+    set_bucket()
+
+    local size = guarded(fetch, '', 'HLEN', PREFIX .. 'o:' .. bucket)
+
+    bucket_new = size == 0
+    return size
+end
+
+
+-- A bucket that was never used: 100 ids, of now or, when the ids are ahead of
+-- the clock, of the next hundred.
+local function open_bucket()
+    fetch('buckets', 'LLEN', BUCKETS)
+
+    repeat
+        id_seq = math.ceil(id_seq / 100) * 100
+
+        if now > id_ms then
+            id_ms, id_seq = now, 0
+
+        elseif id_seq >= 10000 then
+            id_ms, id_seq = id_ms + 1, 0
+        end
+
+        set_bucket()
+
+        local taken = redis.call('EXISTS', PREFIX .. 'o:' .. bucket,
+                                 PREFIX .. 'm:' .. bucket)
+
+        if taken > 0 then
+            id_seq = id_seq + 100
+        end
+    until taken == 0
+
+    bucket_new = true
+end
+
+
+-- Makes sure that take_id() cannot fail.
+local function reserve_id()
+    if bucket_ready and id_seq % 100 ~= 0 then
+        return
+    end
+
+    if bucket_ready or id_seq % 100 == 0 or now - id_ms > BUCKET_MS
+       or not go_on_with_bucket()
+    then
+        open_bucket()
+    end
+
+    bucket_ready = true
+    order_list = list_for('HSET', PREFIX .. 'o:' .. bucket)
+end
+
+
+local function take_id()
+    local n = id_seq % 100
+
+    if bucket_new then
+        write_later('RPUSH', BUCKETS, bucket)
+        bucket_new = false
+    end
+
+    id_seq = id_seq + 1
+
+    return bucket .. (n < 10 and '0' .. n or n)
+end
+
+
+-- The list of the orders with this hold time, after a look at its key.
+local function due_list(ms)
+    local list = due_lists[ms]
+
+    if not list then
+        local text = int(ms)
+        local key = PREFIX .. 'due:' .. text
+
+        fetch('due', 'LLEN', key)
+        if fetch('due', 'SISMEMBER', PREFIX .. 'hold_times', text) == 0 then
+            write_later('SADD', PREFIX .. 'hold_times', text)
+        end
+
+        list = list_for('RPUSH', key)
+        due_lists[ms] = list
+        due_texts[ms] = {hold_text(ms) .. ' ', int(now + ms)}
+    end
+
+    return list, due_texts[ms][1], due_texts[ms][2]
+end
+
+
+-- A quantity of an item at its price, as an order writes it; kept, for most
+-- orders of a sale are alike.
+local function line_of(it, quantity)
+    local line = it.sold_as[quantity]
+
+    if not line then
+        line = {idx = it.idx, quantity = quantity,
+                total = quantity * it.price,
+                amount = int(quantity * it.price),
+                text = line_text(it.idx, quantity, it.price),
+                units = it.idx .. ':' .. int(quantity),
+                row = it.sku .. ' ' .. int(quantity) .. ' ' .. int(it.price)}
+        it.sold_as[quantity] = line
+    end
+
+    return line
+end
+
+
+-- Reads the lines at ARGV[at].
+local function read_lines(at, n)
+    local seen = n > 1 and {}
+
+    nlines = n
+
+    for i = 1, n do
+        local sku = ARGV[at]
+
+        its[i] = items[sku]
+        quantities[i] = tonumber(ARGV[at + 1])
+        prices[i] = tonumber(ARGV[at + 2])
+        at = at + 3
+
+        local quantity = quantities[i]
+
+        if not quantity or not prices[i] or quantity < 1
+           or quantity > UNITS_MAX or quantity % 1 ~= 0
+        then
+            broken('line')
+        end
+
+        if seen then
+            if seen[sku] then
+                broken('line')
+            end
+
+            seen[sku] = true
+        end
+    end
+end
+
+
+local function unknown(at, sale)
+    for i = 1, nlines do
+        local it = its[i]
+
+        if not it or (it.sale and it.sale ~= sale) then
+            return 'unknown_item\t' .. ARGV[at + 7 + 3 * (i - 1)]
+        end
+    end
+
+    for i = 1, nlines do
+        if its[i].broken then
+            broken(its[i].broken)
+        end
+    end
+end
+
+
+-- Attempts that may be forgotten stand first: old ones that are not held.
+local function prune(attempts)
+    if sub(attempts, 34, 46) > OLD then
+        return attempts
+    end
+
+    local out = {}
+
+    for at = 1, #attempts, ATTEMPT_LEN do
+        if sub(attempts, at, at) == 'h' or sub(attempts, at + 33, at + 45) > OLD
+        then
+            out[#out + 1] = sub(attempts, at, at + ATTEMPT_LEN - 1)
+        end
+    end
+
+    return concat(out)
+end
+
+
+local function closed(sale)
+    local s = get_sale(sale)
+
+    if s and s.paused == '1' then
+        return 'paused\t' .. its[1].sku
+    end
+
+    for i = 1, nlines do
+        if now < its[i].starts then
+            return 'not_started\t' .. its[i].sku .. '\t' .. int(its[i].starts)
+        end
+    end
+
+    for i = 1, nlines do
+        if now >= its[i].ends then
+            return 'ended\t' .. its[i].sku
+        end
+    end
+end
+
+
+local function price_changed(amount)
+    local total = 0
+
+    for i = 1, nlines do
+        local it = its[i]
+
+        if prices[i] ~= it.price then
+            return 'price_changed\t' .. it.sku .. '\t' .. int(it.price)
+        end
+
+        total = total + quantities[i] * it.price
+    end
+
+    if total > AMOUNT_MAX then
+        broken('amount')
+    end
+
+    if amount ~= '' and tonumber(amount) ~= total then
+        return 'price_changed\t\t' .. int(total)
+    end
+
+    return nil, total
+end
+
+
+-- The line that the buyer's limit refuses.
+local function over_limit(units)
+    for i = 1, nlines do
+        local it = its[i]
+
+        if it.limit > 0
+           and units_of(units, it.idx) + quantities[i] > it.limit
+        then
+            return i
+        end
+    end
+end
+
+
+-- The buyer's newest open order with this item, or ''; due ones end here.
+local function open_order(attempts, idx)
+    local open = ''
+
+    for at = #attempts - ATTEMPT_LEN + 1, 1, -ATTEMPT_LEN do
+        if sub(attempts, at, at) == 'h' then
+            local id = sub(attempts, at + 33, at + 51)
+            local o = guarded(load_order, id)
+
+            if o and is_due(o) then
+                guarded(resolve, o, 'expired')
+            end
+
+            for _, line in ipairs(o and o.status == 'held' and open == ''
+                                  and o.lines or {})
+            do
+                if line.idx == idx then
+                    open = id
+                end
+            end
+        end
+    end
+
+    return open
+end
+
+
+local function limit_reached(sale, user, units, attempts)
+    local i = over_limit(units)
+
+    if not i then
+        return
+    end
+
+    local open = open_order(attempts, its[i].idx)
+
+    i = over_limit((split_buyer(get_buyer(sale, user))))
+    if i then
+        return 'limit_reached\t' .. its[i].sku .. '\t' .. open
+    end
+end
+
+
+local function short()
+    for i = 1, nlines do
+        if its[i].available < quantities[i] then
+            return its[i]
+        end
+    end
+end
+
+
+local function sold_out()
+    if not short() then
+        return
+    end
+
+    look_ahead()
+
+    local it = short()
+
+    if it then
+        return 'sold_out\t' .. it.sku .. '\t' .. int(it.available) .. '\t'
+               .. int(retry_at(it))
+    end
+end
+
+
+-- The lines as a record and as a row have them, what they cost, units.
+local function join_lines(units, total)
+    if nlines == 1 then
+        local line = line_of(its[1], quantities[1])
+
+        if units == '' then
+            return line.text, line.row, line.amount, line.units
+        end
+
+        return line.text, line.row, line.amount,
+               change_units(units, {line}, 1)
+    end
+
+    local texts, rows, lines = {}, {}, {}
+
+    for i = 1, nlines do
+        local line = line_of(its[i], quantities[i])
+
+        lines[i], texts[i], rows[i] = line, line.text, line.row
+    end
+
+    return concat(texts, ','), concat(rows, ','), int(total),
+           change_units(units, lines, 1)
+end
+
+
+-- Writes the order into the tables; everything was checked.
+local function take(at, sale, units, attempts, total, hold_ms)
+    local user, key, body, meta = ARGV[at], ARGV[at + 2], ARGV[at + 3],
+                                  ARGV[at + 5]
+    local due, hold, expires = due_list(hold_ms)
+    local text, row, amount
+
+    text, row, amount, units = join_lines(units, total)
+
+    local rest = text .. ' ' .. user
+    local spilled = meta ~= ''
+                    or #stamp + #hold + #rest > RECORD_MAX
+
+    if spilled then
+        fetch('order', 'HLEN', PREFIX .. 'm:' .. bucket)
+    end
+
+    local id = take_id()
+    local record = stamp .. hold .. rest
+
+    if spilled then
+        record = 'h1+ ' .. sub(stamp .. hold, 4, -2)
+        details[id] = rest .. '\t' .. meta
+        write_later('HSET', PREFIX .. 'm:' .. bucket, id, details[id])
+    end
+
+    records[id] = record
+    order_list[#order_list + 1] = id
+    order_list[#order_list + 1] = record
+    due[#due + 1] = id
+    soonest_new = math.min(soonest_new, now + hold_ms)
+
+    for i = 1, nlines do
+        local it = its[i]
+
+        it.available = it.available - quantities[i]
+        it.held = it.held + quantities[i]
+        it.dirty = true
+    end
+
+    set_buyer(sale, user, units .. '|' .. attempts .. 'h' .. key .. body
+                          .. id)
+    note('o', id .. '\theld\t1\t' .. user .. '\t' .. sale .. '\t' .. amount
+              .. '\t' .. NOW .. '\t' .. expires .. '\t' .. NOW .. '\t' .. key
+              .. '\t' .. body .. '\t' .. row .. '\t' .. meta)
+
+    return 'held\t' .. id .. '\t' .. amount .. '\t' .. NOW .. '\t' .. expires
+end
+
+
+-- The answer to a key that the buyer used before; nil and true: for another
+-- body.
+local function replay(at, attempts)
+    local seen = find_attempt(attempts, ARGV[at + 2], 1)
+
+    if not seen then
+        return
+    end
+
+    if sub(attempts, seen + 17, seen + 32) ~= ARGV[at + 3] then
+        return nil, true
+    end
+
+    local id = sub(attempts, seen + 33, seen + 51)
+    local o = load_order(id)
+
+    return o and 'replayed\t' .. order_row(o) or 'purged\t' .. id
+end
+
+
+local function hold(at, sale)
+    local user = ARGV[at]
+
+    if not sale then
+        local it = items[ARGV[at + 7]]
+
+        return it and broken(it.broken) or 'unknown_item\t' .. ARGV[at + 7]
+    end
+
+    if #ARGV[at + 2] ~= 16 or #ARGV[at + 3] ~= 16 or user == '' then
+        broken('attempt')
+    end
+
+    local value = get_buyer(sale, user)
+    local units, attempts = split_buyer(value)
+    local reply, reused, total
+
+    if attempts ~= '' then
+        reply, reused = replay(at, attempts)
+        if reply then
+            return reply
+        end
+    end
+
+    read_lines(at + 7, tonumber(ARGV[at + 6]))
+
+    reply = unknown(at, sale)
+    if reply or reused then
+        return reply or 'key_reused'
+    end
+
+    attempts = prune(attempts)
+
+    if #attempts >= ATTEMPTS_MAX * ATTEMPT_LEN then
+        return 'too_many_attempts'
+    end
+
+    reply = closed(sale)
+    if reply then
+        return reply
+    end
+
+    reply, total = price_changed(ARGV[at + 4])
+    reply = reply or limit_reached(sale, user, units, attempts) or sold_out()
+    if reply then
+        return reply
+    end
+
+    if waiting >= JOURNAL_MAX then
+        return 'backlog'
+    end
+
+    if get_buyer(sale, user) ~= value then      -- due holds were ended
+        units, attempts = split_buyer(get_buyer(sale, user))
+        attempts = prune(attempts)
+    end
+
+    local hold_ms = math.huge
+
+    for i = 1, nlines do
+        hold_ms = math.min(hold_ms, its[i].hold_ms)
+    end
+
+    reserve_id()
+
+    return take(at, sale, units, attempts, total, hold_ms)
+end
+
+
+-- Reads the items of all operations and finds out their sales.
+local function read_items(starts, op_sales)
+    local users = {}
+    local at, n = 4, 0
+
+    while at <= #ARGV do
+        local lines = whole(ARGV[at + 6], 50)
+
+        if not lines or lines < 1 or not ARGV[at + 6 + 3 * lines] then
+            return
+        end
+
+        for sku = at + 7, at + 4 + 3 * lines, 3 do
+            load_item(ARGV[sku])
+        end
+
+        local sale = ARGV[at + 1]
+
+        if sale == '' then
+            local it = items[ARGV[at + 7]]
+
+            sale = it and it.sale
+        end
+
+        n = n + 1
+        starts[n], op_sales[n] = at, sale
+
+        if sale then
+            local known = users[sale]
+
+            if not known then
+                known = {}
+                users[sale] = known
+            end
+
+            known[#known + 1] = ARGV[at]
+        end
+
+        at = at + 7 + 3 * lines
+    end
+
+    return users
+end
+
+
+local refused = refusal()
+if refused then
+    return refused
+end
+
+local starts, op_sales = {}, {}
+local users = JOURNAL_MAX and ATTEMPTS_MAX and read_items(starts, op_sales)
+if not users then
+    return redis.error_reply('ERR arguments')
+end
+
+redis.call('XLEN', JOURNAL)
+for sale, list in pairs(users) do
+    load_buyers(sale, list)
+end
+
+local replies = {''}
+
+for i, at in ipairs(starts) do
+    replies[i + 1] = attempt(hold, at, op_sales[i])
+end
+
+if #journal > 0 and bucket then
+    clock_dirty = {'ids', int(id_ms) .. ' ' .. int(id_seq)}
+end
+
+replies[1] = header()
+commit()
+
+return replies

@@ -1,0 +1,410 @@
+-- Orders: their records, how holds end, when units come back.  The build puts it
+-- between common.lua and each script.
+
+
+local function bucket_of(id)
+    return sub(id, 1, 17)
+end
+
+
+local function hold_text(ms)
+    for _, unit in ipairs({{'d', 86400000}, {'h', 3600000}, {'m', 60000},
+                           {'s', 1000}})
+    do
+        if ms % unit[2] == 0 then
+            return int(ms / unit[2]) .. unit[1]
+        end
+    end
+
+    return int(ms)
+end
+
+local HOLD_UNITS = {d = 86400000, h = 3600000, m = 60000, s = 1000, [''] = 1}
+
+
+local function line_text(idx, quantity, price)
+    if quantity == 1 then
+        return idx .. '*' .. hex(price)
+    end
+
+    return idx .. 'x' .. hex(quantity) .. '*' .. hex(price)
+end
+
+
+-- The record of an order, and what goes to m:<bucket> (nil: nothing).
+local function encode_order(o)
+    local head = LETTERS[o.status] .. hex(o.rev)
+    local times = hex(o.created - tonumber(sub(o.id, 1, 13)))
+    local hold = hold_text(o.expires - o.created)
+    local rest = o.text .. ' ' .. o.user
+
+    if o.status ~= 'held' then
+        local from = o.status == 'expired' and o.expires or o.created
+
+        times = times .. ':' .. hex(o.changed - from)
+    end
+
+    if not o.spilled and o.meta == '' then
+        local record = head .. ' ' .. times .. ' ' .. hold .. ' ' .. rest
+
+        if #record <= RECORD_MAX then
+            return record
+        end
+    end
+
+    return head .. '+ ' .. times .. ' ' .. hold, rest .. '\t' .. o.meta
+end
+
+
+local function parse_lines(o)
+    local count = 0
+
+    o.lines = {}
+    o.amount = 0
+
+    for idx, quantity, price in gmatch(o.text, '(%x+)x?(%x*)%*(%x+)') do
+        count = count + 1
+        quantity = quantity == '' and 1 or tonumber(quantity, 16)
+        price = tonumber(price, 16)
+        o.amount = o.amount + quantity * price
+        o.lines[count] = {idx = idx, quantity = quantity, price = price,
+                          item = item_of(idx)}
+    end
+
+    local _, commas = string.gsub(o.text, ',', '')
+
+    if count ~= commas + 1 then
+        broken('order ' .. o.id)
+    end
+
+    o.sale = o.lines[1].item.sale
+end
+
+
+local function parse_order(id, record)
+    local state, rev, spilled, created, changed, hold, unit, rest = match(
+        record, '^([hpcer])(%x+)(%+?) (%-?%x+):?(%-?%x*) (%d+)([dhms]?) ?(.*)$')
+
+    if not state then
+        broken('order ' .. id)
+    end
+
+    local o = {id = id, status = WORDS[state], rev = tonumber(rev, 16),
+               created = tonumber(sub(id, 1, 13)) + unhex(created), meta = ''}
+
+    o.expires = o.created + tonumber(hold) * HOLD_UNITS[unit]
+    o.changed = o.created
+    if changed ~= '' then
+        o.changed = unhex(changed)
+                    + (state == 'e' and o.expires or o.created)
+    end
+
+    if spilled == '+' then
+        local detail = details[id]
+                       or fetch('order ' .. id, 'HGET',
+                                PREFIX .. 'm:' .. bucket_of(id), id)
+
+        o.spilled = true
+        rest, o.meta = match(detail or '', '^([^\t]*)\t(.*)$')
+    end
+
+    o.text, o.user = match(rest or '', '^(%S+) (.+)$')
+    if not o.text then
+        broken('order ' .. id)
+    end
+
+    parse_lines(o)
+
+    return o
+end
+
+
+-- The order, or false when there is no record of it.
+local function load_order(id)
+    local o = orders[id]
+
+    if o == nil then
+        local record = records[id]
+
+        if record == nil then
+            if not match(id, '^%d+$') or #id ~= 19 then
+                broken('id')
+            end
+
+            record = fetch('order ' .. id, 'HGET',
+                           PREFIX .. 'o:' .. bucket_of(id), id)
+        end
+
+        o = record and parse_order(id, record)
+        orders[id] = o
+    end
+
+    return o
+end
+
+
+-- Reads the records of many orders, one HMGET a bucket.
+local function load_records(list)
+    local groups = {}
+
+    for _, id in ipairs(list) do
+        if orders[id] == nil and records[id] == nil then
+            local bucket = bucket_of(id)
+            local group = groups[bucket]
+
+            if not group then
+                group = {}
+                groups[bucket] = group
+            end
+
+            group[#group + 1] = id
+        end
+    end
+
+    for bucket, group in pairs(groups) do
+        local v = guarded(fetch, bucket, 'HMGET', PREFIX .. 'o:' .. bucket,
+                          unpack(group))
+
+        for i, id in ipairs(v and group or {}) do
+            records[id] = v[i]
+        end
+    end
+end
+
+
+local function is_due(o)
+    return o.status == 'held' and o.expires <= now
+end
+
+
+local function lines_row(o)
+    local out = {}
+
+    for i, line in ipairs(o.lines) do
+        out[i] = line.item.sku .. ' ' .. int(line.quantity) .. ' '
+                 .. int(line.price)
+    end
+
+    return concat(out, ',')
+end
+
+
+-- An order's row as it reads now: a due hold is expired.
+local function order_row(o)
+    local _, attempts = split_buyer(get_buyer(o.sale, o.user))
+    local at = find_attempt(attempts, o.id, 33)
+    local due = is_due(o)
+
+    return concat({o.id, due and 'expired' or o.status, int(o.rev), o.user,
+                   o.sale, int(o.amount), int(o.created), int(o.expires),
+                   int(due and o.expires or o.changed),
+                   at and sub(attempts, at + 1, at + 16) or '',
+                   at and sub(attempts, at + 17, at + 32) or '',
+                   lines_row(o), o.meta}, '\t')
+end
+
+
+-- Ends a hold: units and quota go back, once.  All checks come first.
+local function resolve(o, status)
+    local units, attempts = split_buyer(get_buyer(o.sale, o.user))
+    local at = find_attempt(attempts, o.id, 33)
+
+    for _, line in ipairs(o.lines) do
+        if line.item.held < line.quantity then
+            broken('item ' .. line.item.sku)
+        end
+    end
+
+    local was = {o.status, o.rev, o.changed}
+
+    o.status, o.rev, o.changed = status, o.rev + 1, now
+
+    local ok, record, detail = pcall(encode_order, o)
+    local bucket = bucket_of(o.id)
+
+    if ok and detail and not o.spilled then
+        ok, record = pcall(function()
+            fetch('order ' .. o.id, 'HLEN', PREFIX .. 'm:' .. bucket)
+            return record
+        end)
+    end
+
+    if not ok then
+        o.status, o.rev, o.changed = unpack(was)
+        error(record)
+    end
+
+    for _, line in ipairs(o.lines) do
+        local it = line.item
+
+        it.available = it.available + line.quantity
+        it.held = it.held - line.quantity
+        it.dirty = true
+    end
+
+    if at then
+        attempts = sub(attempts, 1, at - 1) .. LETTERS[status]
+                   .. sub(attempts, at + 1)
+    end
+
+    set_buyer(o.sale, o.user, change_units(units, o.lines, -1) .. '|'
+                              .. attempts)
+    write_later('HSET', PREFIX .. 'o:' .. bucket, o.id, record)
+    if detail and not o.spilled then
+        write_later('HSET', PREFIX .. 'm:' .. bucket, o.id, detail)
+        o.spilled = true
+    end
+
+    note('o', order_row(o))
+end
+
+
+-- The deadline of a hold that is to come; else nil and, when known, what the
+-- deadlines after it in its list are not below.
+local function look_at(id)
+    local o = guarded(load_order, id)
+
+    if not o or o.status ~= 'held' then
+        return nil, o and o.expires
+    end
+
+    if o.expires > now then
+        return o.expires
+    end
+
+    if releases then
+        guarded(resolve, o, 'expired')
+    end
+
+    return nil, now
+end
+
+
+local function look_at_list(key)
+    local from, deadline, bound = 0
+    local list
+
+    repeat
+        list = fetch(key, 'LRANGE', key, from, from == 0 and 0 or LOOK)
+
+        for _, id in ipairs(list) do
+            deadline, bound = look_at(id)
+            if deadline then
+                return deadline
+            end
+        end
+
+        from = from + #list
+    until #list == 0 or from > LOOK
+
+    if from > LOOK then
+        return math.max(now, bound or now)
+    end
+end
+
+
+-- About the soonest time at which units come back; releases what is due and
+-- in sight.  Once a call.
+local function look_ahead()
+    if soonest then
+        return soonest
+    end
+
+    soonest = math.huge
+
+    local times = guarded(fetch, '', 'SMEMBERS', PREFIX .. 'hold_times') or {}
+
+    for _, ms in ipairs(times) do
+        local deadline = guarded(look_at_list, PREFIX .. 'due:' .. ms)
+
+        soonest = math.min(soonest, deadline or soonest)
+    end
+
+    local list = guarded(fetch, '', 'ZRANGE', PREFIX .. 'later', 0, 7,
+                         'WITHSCORES') or {}
+
+    for i = 1, #list, 2 do
+        local deadline = look_at(list[i])
+
+        soonest = math.min(soonest, deadline or soonest)
+    end
+
+    return soonest
+end
+
+
+-- 0: no unit of the item is held.
+local function retry_at(it)
+    if it.held == 0 then
+        return 0
+    end
+
+    local at = math.min(look_ahead(), soonest_new)
+
+    if it.held == 0 then
+        return 0
+    end
+
+    return at < math.huge and at or now + it.hold_ms
+end
+
+
+-- The first element of the reply; must come before commit().
+local function header()
+    local out = {}
+
+    for _, it in pairs(items) do
+        if it and it.available == 0 and it.held > 0 then
+            look_ahead()
+            break
+        end
+    end
+
+    for sku, it in pairs(items) do
+        if it and (it.before == 0 or it.available == 0) then
+            out[#out + 1] = sku .. ' ' .. int(it.available) .. ' '
+                            .. int(it.available == 0 and retry_at(it) or 0)
+                            .. ' ' .. int(it.price)
+        end
+    end
+
+    table.insert(out, 1, 'ok\t' .. NOW .. '\t' .. int(waiting))
+
+    return concat(out, '\t')
+end
+
+
+-- Operations as "kind argc arg…" from ARGV[2] on, for close, catalog and read:
+-- kinds[kind] = {function, argc}.
+local function serve(kinds, any_epoch)
+    local replies = refusal(any_epoch)
+    local at = 2
+
+    if replies then
+        return replies
+    end
+
+    replies = {''}
+    if releases then
+        redis.call('XLEN', JOURNAL)
+    end
+
+    while at <= #ARGV do
+        local kind, argc = kinds[ARGV[at]], whole(ARGV[at + 1], 100)
+
+        if not kind or argc ~= kind[2] or at + 1 + argc > #ARGV then
+            return redis.error_reply('ERR arguments')
+        end
+
+        replies[#replies + 1] = attempt(kind[1],
+                                        unpack(ARGV, at + 2, at + 1 + argc))
+        at = at + 2 + argc
+    end
+
+    replies[1] = header()
+    if releases then
+        commit()
+    end
+
+    return replies
+end
