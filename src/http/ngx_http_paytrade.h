@@ -1,0 +1,427 @@
+/*
+ * What the files of the HTTP layer share: configuration, the worker's
+ * connections, the state of a request, and the functions between the files.
+ */
+
+#ifndef NGX_HTTP_PAYTRADE_H
+#define NGX_HTTP_PAYTRADE_H
+
+#include <ngx_config.h>
+#include <ngx_core.h>
+#include <ngx_http.h>
+
+#include "pt_item.h"
+#include "pt_journal.h"
+#include "pt_order.h"
+#include "pt_problem.h"
+#include "ngx_paytrade_redis.h"
+#include "ngx_paytrade_redis_batch.h"
+#include "ngx_paytrade_redis_journal.h"
+#include "ngx_paytrade_pg.h"
+#include "ngx_paytrade_pg_writer.h"
+#include "ngx_http_paytrade_zone.h"
+
+
+#define NGX_HTTP_PAYTRADE_VERSION  "0.1.0"
+
+
+typedef struct ngx_http_paytrade_worker_s     ngx_http_paytrade_worker_t;
+typedef struct ngx_http_paytrade_partition_s  ngx_http_paytrade_partition_t;
+typedef struct ngx_http_paytrade_call_s       ngx_http_paytrade_call_t;
+typedef struct ngx_http_paytrade_rebuild_s    ngx_http_paytrade_rebuild_t;
+
+
+/* Where a directive stands, for what can be said only later. */
+typedef struct {
+    ngx_str_t                    directive;
+    ngx_str_t                    file;
+    ngx_uint_t                   line;
+} ngx_http_paytrade_place_t;
+
+
+typedef struct {
+    ngx_str_t                    value;
+    ngx_http_paytrade_place_t    place;
+} ngx_http_paytrade_placed_t;
+
+
+/* The range of a number or of a time in milliseconds, and how to say it. */
+typedef struct {
+    int64_t                      min;
+    int64_t                      max;
+    const char                  *range;
+} ngx_http_paytrade_range_t;
+
+
+/* Read-only once the configuration is made, but for `worker`. */
+typedef struct {
+    ngx_shm_zone_t              *shm_zone;
+    ngx_paytrade_redis_conf_t    redis;
+    ngx_str_t                    redis_url;
+    ngx_flag_t                   redis_verify;
+    ngx_http_paytrade_placed_t   redis_certificate;
+    ngx_http_paytrade_placed_t   redis_certificate_key;
+    ngx_http_paytrade_placed_t   redis_trusted;
+    ngx_http_paytrade_placed_t   redis_name;
+    ngx_str_t                    redis_password;
+    ngx_msec_t                   redis_connect_timeout;
+    ngx_msec_t                   redis_timeout;
+    ngx_paytrade_pg_conf_t       pg;
+    ngx_msec_t                   pg_connect_timeout;
+    ngx_msec_t                   pg_timeout;
+    ngx_int_t                    partitions;
+    ngx_int_t                    batch;
+    ngx_int_t                    queue;
+    ngx_int_t                    attempts;
+    ngx_int_t                    journal_max;
+    ngx_msec_t                   soldout_ttl;
+    ngx_msec_t                   retention;
+    ngx_uint_t                   durability;
+    ngx_str_t                    currency;
+    ngx_uint_t                   decimals;
+    ngx_uint_t                   used;       /* a location has a handler */
+    ngx_uint_t                   redis_tls;  /* the URL is rediss:// */
+    ngx_http_paytrade_place_t    place;      /* of the first handler */
+    ngx_http_paytrade_place_t    redis_place;
+    ngx_http_paytrade_place_t    password_place;
+    ngx_http_paytrade_place_t    verify_place;
+    ngx_http_paytrade_worker_t  *worker;     /* set once, by init_process */
+} ngx_http_paytrade_main_conf_t;
+
+
+typedef struct {
+    ngx_http_complex_value_t    *user;
+    ngx_msec_t                   hold_time;
+    ngx_http_complex_value_t    *order;
+    ngx_array_t                 *allow;      /* of ngx_cidr_t; paytrade_admin */
+    ngx_uint_t                   handled;    /* a handler of ours is here */
+    ngx_http_handler_pt          handler;    /* not inherited */
+    ngx_http_paytrade_place_t    place;      /* of its directive */
+} ngx_http_paytrade_loc_conf_t;
+
+
+/* UNKNOWN -> CHECKING -> OPEN; CHECKING -> LOST -> CHECKING */
+typedef enum {
+    NGX_HTTP_PAYTRADE_UNKNOWN = 0,   /* not connected yet */
+    NGX_HTTP_PAYTRADE_CHECKING,      /* comparing Redis with PostgreSQL */
+    NGX_HTTP_PAYTRADE_OPEN,
+    NGX_HTTP_PAYTRADE_LOST           /* Redis lost changes; rebuild */
+} ngx_http_paytrade_partition_state_e;
+
+
+struct ngx_http_paytrade_worker_s {
+    ngx_http_paytrade_main_conf_t   *conf;
+    ngx_log_t                       *log;
+    ngx_pool_t                      *pool;
+    ngx_uint_t                       slot;
+    ngx_uint_t                       slots;      /* worker processes */
+    ngx_paytrade_redis_t            *redis;
+    ngx_paytrade_redis_batcher_t    *batcher;
+    ngx_paytrade_pg_t               *pg;         /* reads */
+    ngx_paytrade_pg_t               *pg_journal; /* the journal's writers */
+    ngx_http_paytrade_partition_t   *partitions;
+    ngx_http_paytrade_call_t        *free_calls;
+    ngx_uint_t                       ncalls;
+    ngx_uint_t                       max_calls;
+};
+
+
+/* What ngx_http_paytrade_journal.c keeps for a partition of this worker. */
+typedef struct {
+    ngx_paytrade_redis_journal_t    *reader;
+    ngx_paytrade_pg_writer_t        *writer;
+    ngx_paytrade_pg_writer_stats_t   seen;       /* already in the counters */
+    pt_op_t                         *ops;
+    ngx_uint_t                       max_ops;
+    int64_t                          epoch;      /* when the batch was read */
+    ngx_event_t                      count;      /* statistics timer */
+    unsigned                         drained:1;  /* nothing read, none waits */
+} ngx_http_paytrade_pump_t;
+
+
+struct ngx_http_paytrade_partition_s {
+    ngx_http_paytrade_worker_t          *worker;
+    ngx_uint_t                           number;
+    ngx_http_paytrade_partition_state_e  state;
+    ngx_paytrade_redis_cmd_t             cmd;
+    ngx_paytrade_pg_exchange_t           exchange;
+    ngx_paytrade_pg_statement_t          statement;
+    const char                          *params[1];
+    char                                 number_text[8];
+    ngx_event_t                          retry;
+    ngx_paytrade_redis_op_t              sweep;
+    pt_slice_t                           sweep_argv[4];
+    char                                 retention_text[24];
+    ngx_event_t                          sweep_timer;
+    ngx_http_paytrade_pump_t             pump;
+    ngx_http_paytrade_rebuild_t         *rebuild;
+    time_t                               told;       /* of the last log line */
+    int64_t                              redis_epoch;
+    int64_t                              redis_last_ms;
+    int64_t                              redis_last_seq;
+    unsigned                             owned:1;
+    unsigned                             busy:1;     /* a check is in flight */
+    unsigned                             sweeping:1;
+};
+
+
+/*
+ * A call: what is in flight for a request, outside the request's memory.  When
+ * the client leaves, r becomes NULL and the answer is thrown away.
+ */
+typedef void (*ngx_http_paytrade_call_pt)(ngx_http_request_t *r,
+    ngx_http_paytrade_call_t *call);
+
+#define NGX_HTTP_PAYTRADE_CALL_ARGS   64
+#define NGX_HTTP_PAYTRADE_CALL_BYTES  1024
+#define NGX_HTTP_PAYTRADE_CALL_PARAMS 4
+
+struct ngx_http_paytrade_call_s {
+    ngx_http_request_t             *r;
+    ngx_http_cleanup_t             *cleanup;
+    ngx_http_paytrade_worker_t     *worker;
+    ngx_http_paytrade_call_t       *next;
+    ngx_http_paytrade_call_pt       handler;
+    ngx_uint_t                      partition;
+    ngx_paytrade_redis_outcome_e    outcome;
+    ngx_paytrade_pg_outcome_e       pg_outcome;
+    pt_slice_t                      reply;       /* valid in the handler */
+    ngx_paytrade_redis_op_t         op;
+    ngx_paytrade_pg_exchange_t      exchange;    /* results: in the handler */
+    ngx_paytrade_pg_statement_t     statement;
+    const char                     *params[NGX_HTTP_PAYTRADE_CALL_PARAMS];
+    pt_slice_t                     *argv;
+    ngx_uint_t                      argc;
+    ngx_uint_t                      max_args;
+    u_char                         *pos;
+    u_char                         *end;
+    u_char                         *extra;       /* larger than bytes[] */
+    pt_slice_t                      args[NGX_HTTP_PAYTRADE_CALL_ARGS];
+    u_char                          bytes[NGX_HTTP_PAYTRADE_CALL_BYTES];
+};
+
+
+typedef void (*ngx_http_paytrade_body_pt)(ngx_http_request_t *r,
+    pt_slice_t body);
+
+typedef void (*ngx_http_paytrade_located_pt)(ngx_http_request_t *r,
+    pt_slice_t sale);
+
+/* The state of a request of ours, in its pool. */
+typedef struct {
+    ngx_http_paytrade_worker_t  *worker;
+    ngx_http_paytrade_body_pt    body;
+    ngx_http_paytrade_located_pt located;
+    pt_hold_t                    hold;
+    pt_slice_t                   user;
+    pt_slice_t                   key;            /* idempotency key */
+    ngx_str_t                    result;         /* $paytrade_result */
+    ngx_str_t                    order_id;
+    ngx_str_t                    sku;
+    ngx_str_t                    amount;
+    ngx_msec_t                   redis_started;
+    ngx_msec_t                   redis_time;
+    ngx_uint_t                   asking;         /* partitions still asked */
+    ngx_uint_t                   failed;
+    unsigned                     found:1;
+    unsigned                     own_key:1;      /* made here */
+    unsigned                     has_redis_time:1;
+    unsigned                     page_sent:1;
+    pt_slice_t                   page;           /* instead of nginx's HTML */
+    void                        *data;           /* of one endpoint */
+} ngx_http_paytrade_ctx_t;
+
+
+extern ngx_module_t  ngx_http_paytrade_module;
+
+
+/* ngx_http_paytrade_conf.c */
+void ngx_http_paytrade_note_place(ngx_conf_t *cf,
+    ngx_http_paytrade_place_t *place);
+void *ngx_http_paytrade_create_main_conf(ngx_conf_t *cf);
+char *ngx_http_paytrade_init_main_conf(ngx_conf_t *cf, void *conf);
+char *ngx_http_paytrade_set_zone(ngx_conf_t *cf, ngx_command_t *cmd,
+    void *conf);
+char *ngx_http_paytrade_set_postgres(ngx_conf_t *cf, ngx_command_t *cmd,
+    void *conf);
+char *ngx_http_paytrade_set_durability(ngx_conf_t *cf, ngx_command_t *cmd,
+    void *conf);
+char *ngx_http_paytrade_set_currency(ngx_conf_t *cf, ngx_command_t *cmd,
+    void *conf);
+/* cmd->post is a range. */
+char *ngx_http_paytrade_set_number(ngx_conf_t *cf, ngx_command_t *cmd,
+    void *conf);
+char *ngx_http_paytrade_set_time(ngx_conf_t *cf, ngx_command_t *cmd,
+    void *conf);
+
+/* ngx_http_paytrade_conf_location.c */
+void *ngx_http_paytrade_create_loc_conf(ngx_conf_t *cf);
+char *ngx_http_paytrade_merge_loc_conf(ngx_conf_t *cf, void *parent,
+    void *child);
+char *ngx_http_paytrade_set_user(ngx_conf_t *cf, ngx_command_t *cmd,
+    void *conf);
+char *ngx_http_paytrade_set_items(ngx_conf_t *cf, ngx_command_t *cmd,
+    void *conf);
+char *ngx_http_paytrade_set_hold(ngx_conf_t *cf, ngx_command_t *cmd,
+    void *conf);
+char *ngx_http_paytrade_set_order(ngx_conf_t *cf, ngx_command_t *cmd,
+    void *conf);
+char *ngx_http_paytrade_set_admin(ngx_conf_t *cf, ngx_command_t *cmd,
+    void *conf);
+char *ngx_http_paytrade_set_status(ngx_conf_t *cf, ngx_command_t *cmd,
+    void *conf);
+
+/* ngx_http_paytrade_conf_redis.c */
+char *ngx_http_paytrade_set_redis(ngx_conf_t *cf, ngx_command_t *cmd,
+    void *conf);
+char *ngx_http_paytrade_set_password_file(ngx_conf_t *cf, ngx_command_t *cmd,
+    void *conf);
+
+/* ngx_http_paytrade_conf_tls.c */
+char *ngx_http_paytrade_set_tls_verify(ngx_conf_t *cf, ngx_command_t *cmd,
+    void *conf);
+/* cmd->offset is of a placed value. */
+char *ngx_http_paytrade_set_tls_value(ngx_conf_t *cf, ngx_command_t *cmd,
+    void *conf);
+ngx_int_t ngx_http_paytrade_init_redis(ngx_conf_t *cf,
+    ngx_http_paytrade_main_conf_t *mcf);
+
+/* ngx_http_paytrade_worker.c */
+ngx_int_t ngx_http_paytrade_init_process(ngx_cycle_t *cycle);
+void ngx_http_paytrade_exit_process(ngx_cycle_t *cycle);
+ngx_uint_t ngx_http_paytrade_partition_of(ngx_http_paytrade_main_conf_t *conf,
+    pt_slice_t sale);
+
+/* ngx_http_paytrade_partition.c: is Redis what PostgreSQL knows? */
+void ngx_http_paytrade_partition_init(ngx_http_paytrade_partition_t *part);
+void ngx_http_paytrade_partition_connected(ngx_http_paytrade_partition_t *part,
+    ngx_uint_t ready);
+void ngx_http_paytrade_partition_recheck(ngx_http_paytrade_partition_t *part);
+void ngx_http_paytrade_partition_stop(ngx_http_paytrade_partition_t *part);
+pt_slice_t ngx_http_paytrade_restore_reply(redisReply *reply);
+/* Makes Redis refuse the partition until its owner has rebuilt it. */
+void ngx_http_paytrade_partition_request_rebuild(
+    ngx_http_paytrade_worker_t *worker, ngx_uint_t partition);
+
+/* ngx_http_paytrade_sweep.c: releasing what is due. */
+void ngx_http_paytrade_sweep_init(ngx_http_paytrade_partition_t *part);
+void ngx_http_paytrade_sweep_start(ngx_http_paytrade_partition_t *part);
+void ngx_http_paytrade_sweep_stop(ngx_http_paytrade_partition_t *part);
+
+/* ngx_http_paytrade_pump.c: from the journal to PostgreSQL. */
+ngx_int_t ngx_http_paytrade_pump_start(ngx_http_paytrade_partition_t *part);
+void ngx_http_paytrade_pump_stop(ngx_http_paytrade_partition_t *part);
+
+/* ngx_http_paytrade_rebuild.c: from PostgreSQL back into Redis. */
+void ngx_http_paytrade_rebuild_start(ngx_http_paytrade_partition_t *part);
+void ngx_http_paytrade_rebuild_stop(ngx_http_paytrade_partition_t *part);
+/* Called by the rebuild when it has ended; ok == 0: try again later. */
+void ngx_http_paytrade_partition_rebuilt(ngx_http_paytrade_partition_t *part,
+    ngx_uint_t ok);
+
+/*
+ * ngx_http_paytrade_call.c
+ *
+ * get: a call for r from the worker's bounded list, NULL when there is none
+ * left.  arg and argf copy into the call's own memory; a failure is remembered
+ * and told by the start functions.  A start function takes the call over:
+ * NGX_OK, the handler comes later unless the client leaves; anything else, the
+ * call is free again and the caller answers.
+ */
+ngx_http_paytrade_call_t *ngx_http_paytrade_call_get(ngx_http_request_t *r);
+void ngx_http_paytrade_call_arg(ngx_http_paytrade_call_t *call,
+    pt_slice_t value);
+void ngx_http_paytrade_call_str(ngx_http_paytrade_call_t *call,
+    const char *value);
+void ngx_http_paytrade_call_int(ngx_http_paytrade_call_t *call, int64_t value);
+ngx_int_t ngx_http_paytrade_call_redis(ngx_http_paytrade_call_t *call,
+    ngx_uint_t partition, ngx_paytrade_script_e script,
+    ngx_http_paytrade_call_pt handler);
+ngx_int_t ngx_http_paytrade_call_pg(ngx_http_paytrade_call_t *call,
+    const char *sql, ngx_http_paytrade_call_pt handler);
+void ngx_http_paytrade_calls_free(ngx_http_paytrade_worker_t *worker);
+
+/*
+ * ngx_http_paytrade_request.c: what comes in.
+ *
+ * begin makes the context; its worker is NULL while there is none.  read_json
+ * reads the whole body and calls handler once; what it returns, the content
+ * handler returns.  read_user and read_key: NGX_OK, NGX_ERROR, or NGX_DECLINED
+ * with the problem to answer.
+ */
+ngx_http_paytrade_ctx_t *ngx_http_paytrade_begin(ngx_http_request_t *r);
+ngx_int_t ngx_http_paytrade_read_json(ngx_http_request_t *r,
+    ngx_http_paytrade_body_pt handler);
+ngx_int_t ngx_http_paytrade_no_body(ngx_http_request_t *r);
+ngx_int_t ngx_http_paytrade_read_user(ngx_http_request_t *r,
+    pt_problem_e *problem, const char **detail);
+ngx_int_t ngx_http_paytrade_read_key(ngx_http_request_t *r,
+    pt_slice_t request_id, pt_problem_e *problem, const char **detail);
+ngx_int_t ngx_http_paytrade_arg(ngx_http_request_t *r, const char *name,
+    pt_slice_t *value);
+void ngx_http_paytrade_hash(pt_slice_t text, u_char hash[PT_HASH_LEN]);
+
+/*
+ * ngx_http_paytrade_reply.c: what goes out.  All of them return what
+ * ngx_http_finalize_request() wants.  finish finalizes and runs what is posted:
+ * for handlers of calls, whose event is not the request's own.
+ */
+void ngx_http_paytrade_out_init(pt_out_t *out, ngx_http_request_t *r,
+    size_t hint);
+ngx_int_t ngx_http_paytrade_reply_json(ngx_http_request_t *r,
+    ngx_uint_t status, const char *result, pt_out_t *out);
+ngx_int_t ngx_http_paytrade_reply_problem(ngx_http_request_t *r,
+    pt_problem_e problem, const char *detail);
+/* As above, for a body that the caller opened with pt_problem_open. */
+ngx_int_t ngx_http_paytrade_reply_problem_out(ngx_http_request_t *r,
+    pt_problem_e problem, pt_out_t *out);
+/* 503, or what the words "restarted", "no_epoch", "broken" of a script ask. */
+ngx_int_t ngx_http_paytrade_reply_failure(ngx_http_request_t *r,
+    ngx_http_paytrade_call_t *call);
+ngx_int_t ngx_http_paytrade_header(ngx_http_request_t *r, const char *name,
+    pt_slice_t value);
+ngx_int_t ngx_http_paytrade_retry_after(ngx_http_request_t *r, int64_t ms);
+void ngx_http_paytrade_finish(ngx_http_request_t *r, ngx_int_t rc);
+
+/* The order's variables for the log. */
+void ngx_http_paytrade_set_order_vars(ngx_http_request_t *r,
+    pt_slice_t order_id, int64_t amount);
+
+/* ngx_http_paytrade_hold_answer.c */
+void ngx_http_paytrade_hold_answer(ngx_http_request_t *r,
+    ngx_http_paytrade_call_t *call);
+/* retry_ms: units may come back after that; 0: they are sold. */
+ngx_int_t ngx_http_paytrade_hold_sold_out(ngx_http_request_t *r,
+    pt_slice_t sku, int64_t available, int64_t retry_ms);
+
+/* One file per endpoint. */
+ngx_int_t ngx_http_paytrade_items_handler(ngx_http_request_t *r);
+ngx_int_t ngx_http_paytrade_hold_handler(ngx_http_request_t *r);
+ngx_int_t ngx_http_paytrade_order_handler(ngx_http_request_t *r);
+ngx_int_t ngx_http_paytrade_admin_handler(ngx_http_request_t *r);
+ngx_int_t ngx_http_paytrade_status_handler(ngx_http_request_t *r);
+
+/*
+ * ngx_http_paytrade_locate.c: which sale a SKU belongs to.  NGX_OK: *sale is
+ * set.  NGX_AGAIN: the partitions are asked; found is called later, once, with
+ * an empty sale when no partition knows it, or with failed calls told by
+ * ctx->failed.  NGX_DECLINED: unknown, remembered from a moment ago.
+ * NGX_ERROR: nobody can be asked.  locate_ask does not believe the zone.
+ */
+ngx_int_t ngx_http_paytrade_locate(ngx_http_request_t *r, pt_slice_t sku,
+    pt_slice_t *sale, ngx_http_paytrade_located_pt found);
+ngx_int_t ngx_http_paytrade_locate_ask(ngx_http_request_t *r, pt_slice_t sku,
+    ngx_http_paytrade_located_pt found);
+
+/* ngx_http_paytrade_admin_*.c: the larger parts of paytrade_admin. */
+ngx_int_t ngx_http_paytrade_drift_handler(ngx_http_request_t *r);
+ngx_int_t ngx_http_paytrade_letters_handler(ngx_http_request_t *r,
+    pt_slice_t path);
+ngx_int_t ngx_http_paytrade_rebuild_handler(ngx_http_request_t *r);
+
+/* ngx_http_paytrade_variables.c, ngx_http_paytrade_filter.c */
+ngx_int_t ngx_http_paytrade_add_variables(ngx_conf_t *cf);
+ngx_int_t ngx_http_paytrade_filter_init(ngx_conf_t *cf);
+
+
+#endif /* NGX_HTTP_PAYTRADE_H */

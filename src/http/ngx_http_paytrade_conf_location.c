@@ -1,0 +1,351 @@
+/*
+ * The configuration of locations: who the user is, and the handlers.
+ */
+
+#include "ngx_http_paytrade.h"
+
+
+static char *ngx_http_paytrade_compile(ngx_conf_t *cf,
+    ngx_http_complex_value_t **cv);
+static char *ngx_http_paytrade_set_handler(ngx_conf_t *cf, void *conf,
+    ngx_http_handler_pt handler);
+static ngx_int_t ngx_http_paytrade_allow(ngx_conf_t *cf,
+    ngx_http_paytrade_loc_conf_t *plcf, ngx_str_t *arg);
+
+
+void *
+ngx_http_paytrade_create_loc_conf(ngx_conf_t *cf)
+{
+    ngx_http_paytrade_loc_conf_t  *plcf;
+
+    plcf = ngx_pcalloc(cf->pool, sizeof(ngx_http_paytrade_loc_conf_t));
+    if (plcf == NULL) {
+        return NULL;
+    }
+
+    plcf->hold_time = NGX_CONF_UNSET_MSEC;
+
+    return plcf;
+}
+
+
+char *
+ngx_http_paytrade_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
+{
+    ngx_http_paytrade_loc_conf_t *prev = parent;
+    ngx_http_paytrade_loc_conf_t *conf = child;
+
+    ngx_http_core_loc_conf_t  *clcf;
+
+    if (conf->user == NULL) {
+        conf->user = prev->user;
+    }
+
+    ngx_conf_merge_msec_value(conf->hold_time, prev->hold_time, 900000);
+
+    clcf = ngx_http_conf_get_module_loc_conf(cf, ngx_http_core_module);
+
+    /* the handler of a location also serves what is inside of its "if" */
+
+    if (clcf->noname) {
+        conf->order = prev->order;
+        conf->allow = prev->allow;
+        conf->handled = prev->handled;
+    }
+
+    if (conf->handler == NULL) {
+        return NGX_CONF_OK;
+    }
+
+    if (clcf->handler != conf->handler) {
+        ngx_log_error(NGX_LOG_EMERG, cf->log, 0,
+                      "\"%V\" conflicts with another handler of location "
+                      "\"%V\": give each a location of its own in %V:%ui",
+                      &conf->place.directive, &clcf->name,
+                      &conf->place.file, conf->place.line);
+        return NGX_CONF_ERROR;
+    }
+
+    if (conf->user == NULL
+        && (conf->handler == ngx_http_paytrade_hold_handler
+            || conf->handler == ngx_http_paytrade_order_handler))
+    {
+        ngx_log_error(NGX_LOG_EMERG, cf->log, 0,
+                      "\"%V\" needs \"paytrade_user\" in the http, server or "
+                      "location block, such as \"paytrade_user "
+                      "$http_x_user;\" with a variable that your "
+                      "authentication sets in %V:%ui",
+                      &conf->place.directive,
+                      &conf->place.file, conf->place.line);
+        return NGX_CONF_ERROR;
+    }
+
+    return NGX_CONF_OK;
+}
+
+
+char *
+ngx_http_paytrade_set_user(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
+{
+    ngx_http_paytrade_loc_conf_t *plcf = conf;
+
+    ngx_str_t  *value;
+
+    if (plcf->user) {
+        return "is duplicate";
+    }
+
+    value = cf->args->elts;
+
+    if (value[1].len == 0) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "\"%V\" has an empty value \"\": write a variable "
+                           "that your authentication sets, such as "
+                           "$http_x_user", &value[0]);
+        return NGX_CONF_ERROR;
+    }
+
+    return ngx_http_paytrade_compile(cf, &plcf->user);
+}
+
+
+static char *
+ngx_http_paytrade_compile(ngx_conf_t *cf, ngx_http_complex_value_t **cv)
+{
+    ngx_str_t                         *value;
+    ngx_http_compile_complex_value_t   ccv;
+
+    value = cf->args->elts;
+
+    *cv = ngx_pcalloc(cf->pool, sizeof(ngx_http_complex_value_t));
+    if (*cv == NULL) {
+        return NGX_CONF_ERROR;
+    }
+
+    ngx_memzero(&ccv, sizeof(ngx_http_compile_complex_value_t));
+
+    ccv.cf = cf;
+    ccv.value = &value[1];
+    ccv.complex_value = *cv;
+
+    if (ngx_http_compile_complex_value(&ccv) != NGX_OK) {
+        return "has an invalid value: write a variable, such as $name";
+    }
+
+    return NGX_CONF_OK;
+}
+
+
+static char *
+ngx_http_paytrade_set_handler(ngx_conf_t *cf, void *conf,
+    ngx_http_handler_pt handler)
+{
+    ngx_http_paytrade_loc_conf_t *plcf = conf;
+
+    ngx_str_t                      *value;
+    ngx_http_core_loc_conf_t       *clcf;
+    ngx_http_paytrade_main_conf_t  *mcf;
+
+    value = cf->args->elts;
+
+    clcf = ngx_http_conf_get_module_loc_conf(cf, ngx_http_core_module);
+    mcf = ngx_http_conf_get_module_main_conf(cf, ngx_http_paytrade_module);
+
+    if (plcf->handler == handler) {
+        return "is duplicate";
+    }
+
+    if (plcf->handler) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "\"%V\" conflicts with \"%V\" of location \"%V\": "
+                           "give each a location of its own",
+                           &value[0], &plcf->place.directive, &clcf->name);
+        return NGX_CONF_ERROR;
+    }
+
+    if (clcf->handler) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "\"%V\" conflicts with another handler of location "
+                           "\"%V\": give each a location of its own",
+                           &value[0], &clcf->name);
+        return NGX_CONF_ERROR;
+    }
+
+    clcf->handler = handler;
+    plcf->handler = handler;
+    plcf->handled = 1;
+    ngx_http_paytrade_note_place(cf, &plcf->place);
+
+    if (!mcf->used) {
+        mcf->used = 1;
+        mcf->place = plcf->place;
+    }
+
+    return NGX_CONF_OK;
+}
+
+
+char *
+ngx_http_paytrade_set_items(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
+{
+    return ngx_http_paytrade_set_handler(cf, conf,
+                                         ngx_http_paytrade_items_handler);
+}
+
+
+char *
+ngx_http_paytrade_set_hold(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
+{
+    return ngx_http_paytrade_set_handler(cf, conf,
+                                         ngx_http_paytrade_hold_handler);
+}
+
+
+char *
+ngx_http_paytrade_set_status(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
+{
+    return ngx_http_paytrade_set_handler(cf, conf,
+                                         ngx_http_paytrade_status_handler);
+}
+
+
+char *
+ngx_http_paytrade_set_order(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
+{
+    ngx_http_paytrade_loc_conf_t *plcf = conf;
+
+    char       *rv;
+    int64_t     id;
+    ngx_str_t  *value;
+
+    rv = ngx_http_paytrade_set_handler(cf, conf,
+                                       ngx_http_paytrade_order_handler);
+    if (rv != NGX_CONF_OK) {
+        return rv;
+    }
+
+    rv = ngx_http_paytrade_compile(cf, &plcf->order);
+    if (rv != NGX_CONF_OK) {
+        return rv;
+    }
+
+    value = cf->args->elts;
+
+    if (plcf->order->lengths == NULL
+        && pt_id_parse(pt_slice(value[1].data, value[1].len), &id) != 0)
+    {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "\"%V\" has an invalid value \"%V\": write the "
+                           "variable that holds the order's id, such as $id "
+                           "in \"location ~ ^/orders/(?<id>[0-9]+)$\"",
+                           &value[0], &value[1]);
+        return NGX_CONF_ERROR;
+    }
+
+    return NGX_CONF_OK;
+}
+
+
+char *
+ngx_http_paytrade_set_admin(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
+{
+    char                      *rv;
+    ngx_str_t                 *value;
+    ngx_uint_t                 i;
+    ngx_http_core_loc_conf_t  *clcf;
+
+    value = cf->args->elts;
+
+    clcf = ngx_http_conf_get_module_loc_conf(cf, ngx_http_core_module);
+
+    rv = ngx_http_paytrade_set_handler(cf, conf,
+                                       ngx_http_paytrade_admin_handler);
+    if (rv != NGX_CONF_OK) {
+        return rv;
+    }
+
+    if (clcf->exact_match || clcf->named
+#if (NGX_PCRE)
+        || clcf->regex
+#endif
+        )
+    {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "\"%V\" cannot serve location \"%V\": write a "
+                           "location given by a prefix, such as "
+                           "\"location /paytrade/admin/\"",
+                           &value[0], &clcf->name);
+        return NGX_CONF_ERROR;
+    }
+
+    for (i = 1; i < cf->args->nelts; i++) {
+        if (ngx_http_paytrade_allow(cf, conf, &value[i]) != NGX_OK) {
+            return NGX_CONF_ERROR;
+        }
+    }
+
+    return NGX_CONF_OK;
+}
+
+
+static ngx_int_t
+ngx_http_paytrade_allow(ngx_conf_t *cf, ngx_http_paytrade_loc_conf_t *plcf,
+    ngx_str_t *arg)
+{
+    ngx_int_t    rc;
+    ngx_str_t    text, *value;
+    ngx_cidr_t  *cidr;
+
+    value = cf->args->elts;
+
+    if (arg->len < 6 || ngx_strncmp(arg->data, "allow=", 6) != 0) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "\"%V\" does not know \"%V\": write "
+                           "allow=ADDRESS, such as allow=10.0.0.0/8",
+                           &value[0], arg);
+        return NGX_ERROR;
+    }
+
+    text.data = arg->data + 6;
+    text.len = arg->len - 6;
+
+    if (plcf->allow == NULL) {
+        plcf->allow = ngx_array_create(cf->pool, 4, sizeof(ngx_cidr_t));
+        if (plcf->allow == NULL) {
+            return NGX_ERROR;
+        }
+    }
+
+    cidr = ngx_array_push(plcf->allow);
+    if (cidr == NULL) {
+        return NGX_ERROR;
+    }
+
+    ngx_memzero(cidr, sizeof(ngx_cidr_t));
+
+#if (NGX_HAVE_UNIX_DOMAIN)
+    if (text.len == 5 && ngx_strncmp(text.data, "unix:", 5) == 0) {
+        cidr->family = AF_UNIX;
+        return NGX_OK;
+    }
+#endif
+
+    rc = ngx_ptocidr(&text, cidr);
+
+    if (rc == NGX_ERROR) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "\"%V\" has an invalid address in \"%V\": write "
+                           "an address or a network, such as "
+                           "allow=10.0.0.0/8 or allow=::1",
+                           &value[0], arg);
+        return NGX_ERROR;
+    }
+
+    if (rc == NGX_DONE) {
+        ngx_conf_log_error(NGX_LOG_WARN, cf, 0,
+                           "\"%V\": low address bits of \"%V\" are "
+                           "meaningless", &value[0], &text);
+    }
+
+    return NGX_OK;
+}

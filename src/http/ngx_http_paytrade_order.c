@@ -1,0 +1,306 @@
+/*
+ * paytrade_order: GET tells the state of an order, DELETE cancels it.
+ *
+ * Redis knows the recent orders; the others are looked up in PostgreSQL.  An
+ * order of another user does not exist.
+ */
+
+#include "ngx_http_paytrade.h"
+#include "ngx_paytrade_pg_queries.h"
+
+
+static ngx_int_t ngx_http_paytrade_order_read(ngx_http_request_t *r,
+    pt_slice_t *id, pt_problem_e *problem, const char **detail);
+static ngx_int_t ngx_http_paytrade_order_submit(ngx_http_request_t *r,
+    pt_slice_t id);
+static void ngx_http_paytrade_order_answer(ngx_http_request_t *r,
+    ngx_http_paytrade_call_t *call);
+static ngx_int_t ngx_http_paytrade_order_stored(ngx_http_request_t *r,
+    ngx_http_paytrade_call_t *call);
+static void ngx_http_paytrade_order_stored_answer(ngx_http_request_t *r,
+    ngx_http_paytrade_call_t *call);
+static ngx_int_t ngx_http_paytrade_order_reply(ngx_http_request_t *r,
+    ngx_http_paytrade_call_t *call, pt_slice_t row, const char *result);
+
+
+ngx_int_t
+ngx_http_paytrade_order_handler(ngx_http_request_t *r)
+{
+    ngx_int_t                 rc;
+    pt_slice_t                id;
+    const char               *detail;
+    pt_problem_e              problem;
+    ngx_http_paytrade_ctx_t  *ctx;
+
+    ctx = ngx_http_paytrade_begin(r);
+    if (ctx == NULL) {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+
+    if (r->method != NGX_HTTP_GET && r->method != NGX_HTTP_HEAD
+        && r->method != NGX_HTTP_DELETE)
+    {
+        if (ngx_http_paytrade_header(r, "Allow",
+                                     pt_slice_lit("GET, HEAD, DELETE"))
+            != NGX_OK)
+        {
+            return NGX_HTTP_INTERNAL_SERVER_ERROR;
+        }
+
+        return ngx_http_paytrade_reply_problem(r, PT_METHOD_NOT_ALLOWED,
+                                               "GET tells, DELETE cancels");
+    }
+
+    if (ctx->worker == NULL) {
+        return ngx_http_paytrade_reply_problem(r, PT_UNAVAILABLE, NULL);
+    }
+
+    rc = ngx_http_paytrade_no_body(r);
+    if (rc != NGX_OK) {
+        return rc;
+    }
+
+    rc = ngx_http_paytrade_order_read(r, &id, &problem, &detail);
+
+    if (rc == NGX_DECLINED) {
+        return ngx_http_paytrade_reply_problem(r, problem, detail);
+    }
+
+    if (rc != NGX_OK) {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+
+    if (ngx_http_paytrade_order_submit(r, id) == NGX_OK) {
+        r->main->count++;
+        return NGX_DONE;
+    }
+
+    return ngx_http_paytrade_reply_problem(r, PT_UNAVAILABLE,
+                         "too many requests are waiting; ask again");
+}
+
+
+static ngx_int_t
+ngx_http_paytrade_order_read(ngx_http_request_t *r, pt_slice_t *id,
+    pt_problem_e *problem, const char **detail)
+{
+    int64_t                        number;
+    ngx_str_t                      value;
+    ngx_http_paytrade_ctx_t       *ctx;
+    ngx_http_paytrade_loc_conf_t  *plcf;
+
+    ctx = ngx_http_get_module_ctx(r, ngx_http_paytrade_module);
+    plcf = ngx_http_get_module_loc_conf(r, ngx_http_paytrade_module);
+
+    if (ngx_http_complex_value(r, plcf->order, &value) != NGX_OK) {
+        return NGX_ERROR;
+    }
+
+    *id = pt_slice(value.data, value.len);
+
+    if (pt_id_parse(*id, &number) != 0) {
+        *problem = PT_BAD_REQUEST;
+        *detail = "an order id has 19 digits";
+        return NGX_DECLINED;
+    }
+
+    if (pt_id_partition(number) >= (unsigned) ctx->worker->conf->partitions) {
+        *problem = PT_UNKNOWN_ORDER;
+        *detail = "there is no such order";
+        return NGX_DECLINED;
+    }
+
+    ctx->order_id = value;
+
+    return ngx_http_paytrade_read_user(r, problem, detail);
+}
+
+
+static ngx_int_t
+ngx_http_paytrade_order_submit(ngx_http_request_t *r, pt_slice_t id)
+{
+    int64_t                    number;
+    ngx_http_paytrade_ctx_t   *ctx;
+    ngx_http_paytrade_call_t  *call;
+    ngx_paytrade_script_e      script;
+
+    ctx = ngx_http_get_module_ctx(r, ngx_http_paytrade_module);
+
+    call = ngx_http_paytrade_call_get(r);
+    if (call == NULL) {
+        return NGX_DECLINED;
+    }
+
+    if (r->method == NGX_HTTP_DELETE) {
+        script = NGX_PAYTRADE_SCRIPT_CLOSE;
+
+        ngx_http_paytrade_call_str(call, "cancel");
+        ngx_http_paytrade_call_int(call, 3);
+        ngx_http_paytrade_call_arg(call, id);
+        ngx_http_paytrade_call_arg(call, ctx->user);
+        ngx_http_paytrade_call_arg(call, pt_slice_null);
+
+    } else {
+        script = NGX_PAYTRADE_SCRIPT_READ;
+
+        ngx_http_paytrade_call_str(call, "order");
+        ngx_http_paytrade_call_int(call, 1);
+        ngx_http_paytrade_call_arg(call, id);
+    }
+
+    (void) pt_id_parse(id, &number);
+
+    return ngx_http_paytrade_call_redis(call, pt_id_partition(number), script,
+                                        ngx_http_paytrade_order_answer);
+}
+
+
+/* order|cancelled|closed|already_paid <order row>, unknown_order */
+static void
+ngx_http_paytrade_order_answer(ngx_http_request_t *r,
+    ngx_http_paytrade_call_t *call)
+{
+    ngx_int_t   rc;
+    pt_slice_t  row, word;
+
+    row = call->reply;
+
+    if (call->outcome != NGX_PAYTRADE_REDIS_OK
+        || !pt_slice_next(&row, '\t', &word))
+    {
+        rc = ngx_http_paytrade_reply_failure(r, call);
+
+    } else if (pt_slice_eq(word, pt_slice_lit("unknown_order"))) {
+        rc = ngx_http_paytrade_order_stored(r, call);
+
+    } else if (pt_slice_eq(word, pt_slice_lit("already_paid"))) {
+        rc = ngx_http_paytrade_reply_problem(r, PT_ALREADY_PAID,
+                             "a paid order cannot be cancelled");
+
+    } else if (pt_slice_eq(word, pt_slice_lit("order"))
+               || pt_slice_eq(word, pt_slice_lit("closed")))
+    {
+        rc = ngx_http_paytrade_order_reply(r, call, row, "ok");
+
+    } else if (pt_slice_eq(word, pt_slice_lit("cancelled"))) {
+        ngx_http_paytrade_count(call->worker->conf->shm_zone,
+                                NGX_HTTP_PAYTRADE_CANCELLED, 1);
+
+        rc = ngx_http_paytrade_order_reply(r, call, row, "cancelled");
+
+    } else {
+        rc = ngx_http_paytrade_reply_failure(r, call);
+    }
+
+    if (rc != NGX_AGAIN) {
+        ngx_http_paytrade_finish(r, rc);
+    }
+}
+
+
+/* Redis does not know it (any more): NGX_AGAIN, or what finalizes. */
+static ngx_int_t
+ngx_http_paytrade_order_stored(ngx_http_request_t *r,
+    ngx_http_paytrade_call_t *call)
+{
+    ngx_http_paytrade_ctx_t   *ctx;
+    ngx_http_paytrade_call_t  *query;
+
+    ctx = ngx_http_get_module_ctx(r, ngx_http_paytrade_module);
+
+    query = ngx_http_paytrade_call_get(r);
+
+    if (query) {
+        ngx_http_paytrade_call_arg(query, pt_slice(ctx->order_id.data,
+                                                   ctx->order_id.len));
+
+        if (ngx_http_paytrade_call_pg(query, ngx_paytrade_pg_order,
+                                      ngx_http_paytrade_order_stored_answer)
+            == NGX_OK)
+        {
+            return NGX_AGAIN;
+        }
+    }
+
+    return ngx_http_paytrade_reply_problem(r, PT_UNAVAILABLE,
+                         "too many requests are waiting; ask again");
+}
+
+
+static void
+ngx_http_paytrade_order_stored_answer(ngx_http_request_t *r,
+    ngx_http_paytrade_call_t *call)
+{
+    PGresult   *res;
+    ngx_int_t   rc;
+    pt_slice_t  row;
+    pt_order_t  order;
+
+    if (call->pg_outcome != NGX_PAYTRADE_PG_OK) {
+        ngx_http_paytrade_finish(r, ngx_http_paytrade_reply_failure(r, call));
+        return;
+    }
+
+    res = call->exchange.results[0];
+
+    if (PQntuples(res) == 0) {
+        rc = ngx_http_paytrade_reply_problem(r, PT_UNKNOWN_ORDER,
+                                             "there is no such order");
+        ngx_http_paytrade_finish(r, rc);
+        return;
+    }
+
+    row = pt_slice(PQgetvalue(res, 0, 0), PQgetlength(res, 0, 0));
+
+    if (r->method == NGX_HTTP_DELETE
+        && pt_order_parse_row(&order, row) == 0
+        && order.status != PT_ORDER_CANCELLED
+        && order.status != PT_ORDER_EXPIRED)
+    {
+        /* what is still held is in Redis, unless the answers have crossed */
+
+        rc = ngx_http_paytrade_reply_problem(r,
+                 order.status == PT_ORDER_HELD ? PT_UNAVAILABLE
+                                               : PT_ALREADY_PAID,
+                 NULL);
+
+    } else {
+        rc = ngx_http_paytrade_order_reply(r, call, row, "ok");
+    }
+
+    ngx_http_paytrade_finish(r, rc);
+}
+
+
+static ngx_int_t
+ngx_http_paytrade_order_reply(ngx_http_request_t *r,
+    ngx_http_paytrade_call_t *call, pt_slice_t row, const char *result)
+{
+    pt_out_t                        out;
+    pt_order_t                      order;
+    ngx_http_paytrade_ctx_t        *ctx;
+    ngx_http_paytrade_main_conf_t  *mcf;
+
+    if (pt_order_parse_row(&order, row) != 0) {
+        call->reply = row;
+        return ngx_http_paytrade_reply_failure(r, call);
+    }
+
+    ctx = ngx_http_get_module_ctx(r, ngx_http_paytrade_module);
+    mcf = call->worker->conf;
+
+    if (!pt_slice_eq(order.user, ctx->user)) {
+        return ngx_http_paytrade_reply_problem(r, PT_UNKNOWN_ORDER,
+                                               "there is no such order");
+    }
+
+    ngx_http_paytrade_set_order_vars(r, order.id, order.amount);
+
+    ngx_http_paytrade_out_init(&out, r, 512);
+
+    pt_order_json(&out, &order,
+                  pt_slice(mcf->currency.data, mcf->currency.len),
+                  mcf->decimals);
+
+    return ngx_http_paytrade_reply_json(r, NGX_HTTP_OK, result, &out);
+}

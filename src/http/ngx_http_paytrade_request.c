@@ -1,0 +1,380 @@
+/*
+ * What comes in: methods, bodies, the user, the idempotency key, arguments.
+ */
+
+#include "ngx_http_paytrade.h"
+#include <ngx_sha1.h>
+#include <openssl/rand.h>
+
+
+static void ngx_http_paytrade_body_handler(ngx_http_request_t *r);
+static ngx_int_t ngx_http_paytrade_raw_body(ngx_http_request_t *r,
+    pt_slice_t *body);
+static ngx_int_t ngx_http_paytrade_is_json(ngx_http_request_t *r);
+static ngx_table_elt_t *ngx_http_paytrade_find_header(ngx_http_request_t *r,
+    const char *name, size_t len, ngx_uint_t *n);
+static ngx_int_t ngx_http_paytrade_make_key(ngx_http_request_t *r);
+
+
+ngx_http_paytrade_ctx_t *
+ngx_http_paytrade_begin(ngx_http_request_t *r)
+{
+    ngx_http_paytrade_ctx_t        *ctx;
+    ngx_http_paytrade_main_conf_t  *mcf;
+
+    ctx = ngx_http_get_module_ctx(r, ngx_http_paytrade_module);
+    if (ctx) {
+        return ctx;
+    }
+
+    ctx = ngx_pcalloc(r->pool, sizeof(ngx_http_paytrade_ctx_t));
+    if (ctx == NULL) {
+        return NULL;
+    }
+
+    mcf = ngx_http_get_module_main_conf(r, ngx_http_paytrade_module);
+
+    ctx->worker = mcf->worker;
+
+    ngx_http_set_ctx(r, ctx, ngx_http_paytrade_module);
+
+    return ctx;
+}
+
+
+ngx_int_t
+ngx_http_paytrade_read_json(ngx_http_request_t *r,
+    ngx_http_paytrade_body_pt handler)
+{
+    ngx_int_t                 rc;
+    ngx_http_paytrade_ctx_t  *ctx;
+
+    if (!ngx_http_paytrade_is_json(r)) {
+        return ngx_http_paytrade_reply_problem(r, PT_UNSUPPORTED_MEDIA_TYPE,
+                             "the body has to be application/json");
+    }
+
+    if (r->headers_in.content_length_n > PT_JSON_SIZE_MAX) {
+        return ngx_http_paytrade_reply_problem(r, PT_TOO_LARGE,
+                             "the body is larger than 64 KiB");
+    }
+
+    ctx = ngx_http_get_module_ctx(r, ngx_http_paytrade_module);
+    ctx->body = handler;
+
+    /*
+     * An error is left to nginx, which knows what is still to come on the
+     * connection; the filter makes a problem of its page.
+     */
+
+    rc = ngx_http_read_client_request_body(r, ngx_http_paytrade_body_handler);
+
+    return rc >= NGX_HTTP_SPECIAL_RESPONSE ? rc : NGX_DONE;
+}
+
+
+static void
+ngx_http_paytrade_body_handler(ngx_http_request_t *r)
+{
+    pt_slice_t                body;
+    ngx_int_t                 rc;
+    ngx_http_paytrade_ctx_t  *ctx;
+
+    rc = ngx_http_paytrade_raw_body(r, &body);
+
+    if (rc == NGX_DECLINED) {
+        ngx_http_finalize_request(r,
+            ngx_http_paytrade_reply_problem(r, PT_TOO_LARGE,
+                                            "the body is larger than 64 KiB"));
+        return;
+    }
+
+    if (rc != NGX_OK) {
+        ngx_http_finalize_request(r, NGX_HTTP_INTERNAL_SERVER_ERROR);
+        return;
+    }
+
+    ctx = ngx_http_get_module_ctx(r, ngx_http_paytrade_module);
+    ctx->body(r, body);
+}
+
+
+/* The body as one slice, wherever nginx has put it. */
+static ngx_int_t
+ngx_http_paytrade_raw_body(ngx_http_request_t *r, pt_slice_t *body)
+{
+    off_t         len, size;
+    u_char       *p;
+    ssize_t       n;
+    ngx_buf_t    *b;
+    ngx_chain_t  *cl;
+
+    *body = pt_slice_null;
+
+    if (r->request_body == NULL || r->request_body->bufs == NULL) {
+        return NGX_OK;
+    }
+
+    cl = r->request_body->bufs;
+
+    if (cl->next == NULL && !cl->buf->in_file) {
+        *body = pt_slice(cl->buf->pos, cl->buf->last - cl->buf->pos);
+        return body->len > PT_JSON_SIZE_MAX ? NGX_DECLINED : NGX_OK;
+    }
+
+    len = 0;
+
+    for ( /* void */ ; cl; cl = cl->next) {
+        len += ngx_buf_size(cl->buf);
+    }
+
+    if (len > PT_JSON_SIZE_MAX) {
+        return NGX_DECLINED;
+    }
+
+    p = ngx_pnalloc(r->pool, (size_t) len + 1);
+    if (p == NULL) {
+        return NGX_ERROR;
+    }
+
+    *body = pt_slice(p, (size_t) len);
+
+    for (cl = r->request_body->bufs; cl; cl = cl->next) {
+        b = cl->buf;
+        size = ngx_buf_size(b);
+
+        if (b->in_file) {
+            n = ngx_read_file(b->file, p, (size_t) size, b->file_pos);
+
+            if (n != (ssize_t) size) {
+                return NGX_ERROR;
+            }
+
+        } else {
+            ngx_memcpy(p, b->pos, (size_t) size);
+        }
+
+        p += size;
+    }
+
+    return NGX_OK;
+}
+
+
+/* A body without a Content-Type is taken for JSON, as its API's users send. */
+static ngx_int_t
+ngx_http_paytrade_is_json(ngx_http_request_t *r)
+{
+    u_char           *p, *last;
+    ngx_table_elt_t  *h;
+
+    static ngx_str_t  json = ngx_string("application/json");
+
+    h = r->headers_in.content_type;
+
+    if (h == NULL || h->value.len == 0) {
+        return 1;
+    }
+
+    if (h->value.len < json.len
+        || ngx_strncasecmp(h->value.data, json.data, json.len) != 0)
+    {
+        return 0;
+    }
+
+    p = h->value.data + json.len;
+    last = h->value.data + h->value.len;
+
+    while (p < last && (*p == ' ' || *p == '\t')) {
+        p++;
+    }
+
+    return p == last || *p == ';';
+}
+
+
+ngx_int_t
+ngx_http_paytrade_no_body(ngx_http_request_t *r)
+{
+    return ngx_http_discard_request_body(r);
+}
+
+
+ngx_int_t
+ngx_http_paytrade_read_user(ngx_http_request_t *r, pt_problem_e *problem,
+    const char **detail)
+{
+    ngx_str_t                      value;
+    ngx_http_paytrade_ctx_t       *ctx;
+    ngx_http_paytrade_loc_conf_t  *plcf;
+
+    ctx = ngx_http_get_module_ctx(r, ngx_http_paytrade_module);
+    plcf = ngx_http_get_module_loc_conf(r, ngx_http_paytrade_module);
+
+    if (ngx_http_complex_value(r, plcf->user, &value) != NGX_OK) {
+        return NGX_ERROR;
+    }
+
+    if (value.len == 0) {
+        *problem = PT_NO_USER;
+        *detail = "the request carries no authenticated user";
+        return NGX_DECLINED;
+    }
+
+    ctx->user = pt_slice(value.data, value.len);
+
+    if (!pt_text_valid(ctx->user, PT_USER_MAX)) {
+        *problem = PT_BAD_REQUEST;
+        *detail = "the user is longer than 128 bytes or not UTF-8 text";
+        return NGX_DECLINED;
+    }
+
+    return NGX_OK;
+}
+
+
+/*
+ * The idempotency key: from the header, else from the body's request_id, else
+ * made here, so that the client may ask again with it.
+ */
+ngx_int_t
+ngx_http_paytrade_read_key(ngx_http_request_t *r, pt_slice_t request_id,
+    pt_problem_e *problem, const char **detail)
+{
+    ngx_uint_t                n;
+    ngx_table_elt_t          *h;
+    ngx_http_paytrade_ctx_t  *ctx;
+
+    ctx = ngx_http_get_module_ctx(r, ngx_http_paytrade_module);
+
+    h = ngx_http_paytrade_find_header(r, "idempotency-key",
+                                      sizeof("idempotency-key") - 1, &n);
+
+    if (n > 1) {
+        *problem = PT_BAD_REQUEST;
+        *detail = "Idempotency-Key stands more than once";
+        return NGX_DECLINED;
+    }
+
+    if (h == NULL) {
+        if (request_id.len == 0) {
+            return ngx_http_paytrade_make_key(r);
+        }
+
+        ctx->key = request_id;
+        return NGX_OK;
+    }
+
+    ctx->key = pt_slice(h->value.data, h->value.len);
+
+    /* RFC 8941 writes a string with quotes, most clients without */
+
+    if (ctx->key.len >= 2 && ctx->key.data[0] == '"'
+        && ctx->key.data[ctx->key.len - 1] == '"')
+    {
+        ctx->key.data++;
+        ctx->key.len -= 2;
+    }
+
+    if (!pt_text_valid(ctx->key, PT_KEY_MAX)) {
+        *problem = PT_BAD_REQUEST;
+        *detail = "Idempotency-Key is empty, longer than 255 bytes or not "
+                  "UTF-8 text";
+        return NGX_DECLINED;
+    }
+
+    return NGX_OK;
+}
+
+
+static ngx_int_t
+ngx_http_paytrade_make_key(ngx_http_request_t *r)
+{
+    u_char                   *p, bytes[16];
+    ngx_http_paytrade_ctx_t  *ctx;
+
+    ctx = ngx_http_get_module_ctx(r, ngx_http_paytrade_module);
+
+    p = ngx_pnalloc(r->pool, 2 * sizeof(bytes));
+    if (p == NULL || RAND_bytes(bytes, sizeof(bytes)) != 1) {
+        return NGX_ERROR;
+    }
+
+    ctx->key = pt_slice(p, 2 * sizeof(bytes));
+    ctx->own_key = 1;
+
+    (void) ngx_hex_dump(p, bytes, sizeof(bytes));
+
+    return NGX_OK;
+}
+
+
+static ngx_table_elt_t *
+ngx_http_paytrade_find_header(ngx_http_request_t *r, const char *name,
+    size_t len, ngx_uint_t *n)
+{
+    ngx_uint_t        i;
+    ngx_list_part_t  *part;
+    ngx_table_elt_t  *h, *found;
+
+    *n = 0;
+    found = NULL;
+
+    for (part = &r->headers_in.headers.part; part; part = part->next) {
+        h = part->elts;
+
+        for (i = 0; i < part->nelts; i++) {
+            if (h[i].key.len == len
+                && ngx_strncasecmp(h[i].key.data, (u_char *) name, len) == 0)
+            {
+                found = &h[i];
+                (*n)++;
+            }
+        }
+    }
+
+    return found;
+}
+
+
+/* A query argument, percent-decoded: NGX_OK, NGX_DECLINED when not there. */
+ngx_int_t
+ngx_http_paytrade_arg(ngx_http_request_t *r, const char *name,
+    pt_slice_t *value)
+{
+    u_char     *dst, *src, *p;
+    ngx_str_t   raw;
+
+    if (ngx_http_arg(r, (u_char *) name, ngx_strlen(name), &raw) != NGX_OK) {
+        return NGX_DECLINED;
+    }
+
+    p = ngx_pnalloc(r->pool, raw.len + 1);
+    if (p == NULL) {
+        return NGX_ERROR;
+    }
+
+    dst = p;
+    src = raw.data;
+
+    ngx_unescape_uri(&dst, &src, raw.len, 0);
+
+    *value = pt_slice(p, dst - p);
+
+    return NGX_OK;
+}
+
+
+/* 64 bits of SHA-1, in hexadecimal: scoped to one buyer of one sale. */
+void
+ngx_http_paytrade_hash(pt_slice_t text, u_char hash[PT_HASH_LEN])
+{
+    u_char      digest[20];
+    ngx_sha1_t  sha1;
+
+    ngx_sha1_init(&sha1);
+    ngx_sha1_update(&sha1, text.data, text.len);
+    ngx_sha1_final(digest, &sha1);
+
+    (void) ngx_hex_dump(hash, digest, PT_HASH_LEN / 2);
+}

@@ -1,0 +1,33 @@
+/*
+ * What the two formats of paytrade_status share.
+ */
+
+#ifndef NGX_HTTP_PAYTRADE_STATUS_H
+#define NGX_HTTP_PAYTRADE_STATUS_H
+
+#include "ngx_http_paytrade.h"
+
+
+typedef enum {
+    NGX_HTTP_PAYTRADE_GROUP_ORDERS = 0,
+    NGX_HTTP_PAYTRADE_GROUP_REDIS,
+    NGX_HTTP_PAYTRADE_GROUP_JOURNAL,
+    NGX_HTTP_PAYTRADE_GROUP_REQUESTS
+} ngx_http_paytrade_group_e;
+
+
+typedef struct {
+    const char                 *name;
+    ngx_http_paytrade_group_e   group;
+    const char                 *help;
+} ngx_http_paytrade_metric_t;
+
+
+extern const ngx_http_paytrade_metric_t
+    ngx_http_paytrade_metrics[NGX_HTTP_PAYTRADE_COUNTERS];
+
+/* Writes Prometheus' text and sends it. */
+ngx_int_t ngx_http_paytrade_status_text(ngx_http_request_t *r, pt_out_t *out);
+
+
+#endif /* NGX_HTTP_PAYTRADE_STATUS_H */

@@ -1,0 +1,260 @@
+/*
+ * paytrade_status?format=prometheus: the counters as Prometheus reads them.
+ */
+
+#include "ngx_http_paytrade_status.h"
+
+
+/* A name with one sample for each script, outcome, partition. */
+typedef struct {
+    const char  *name;
+    const char  *type;
+    const char  *help;
+} ngx_http_paytrade_family_t;
+
+
+static void ngx_http_paytrade_status_family(pt_out_t *out,
+    const ngx_http_paytrade_family_t *family);
+static void ngx_http_paytrade_status_sample(pt_out_t *out, const char *name,
+    const char *label, const char *word, int64_t value);
+static void ngx_http_paytrade_status_requests(pt_out_t *out,
+    ngx_http_paytrade_counters_t *c);
+static void ngx_http_paytrade_status_redis(pt_out_t *out,
+    ngx_http_paytrade_counters_t *c);
+static void ngx_http_paytrade_status_gauges(pt_out_t *out,
+    ngx_http_paytrade_counters_t *c, ngx_uint_t n);
+
+
+/* "paytrade_<group>_<name>_total" */
+static const char *const  ngx_http_paytrade_groups[] = {
+    "orders", "redis", "journal"
+};
+
+
+static const ngx_http_paytrade_family_t  ngx_http_paytrade_f_requests = {
+    "paytrade_requests_total", "counter", "Answers by their result."
+};
+
+static const ngx_http_paytrade_family_t  ngx_http_paytrade_f_calls = {
+    "paytrade_script_calls_total", "counter", "Script calls by script."
+};
+
+static const ngx_http_paytrade_family_t  ngx_http_paytrade_f_ops = {
+    "paytrade_script_operations_total", "counter",
+    "Operations in script calls by script."
+};
+
+static const ngx_http_paytrade_family_t  ngx_http_paytrade_f_failures = {
+    "paytrade_redis_failures_total", "counter",
+    "Operations without an answer from Redis by outcome."
+};
+
+static const ngx_http_paytrade_family_t  ngx_http_paytrade_f_waiting = {
+    "paytrade_journal_waiting", "gauge",
+    "Journal operations that PostgreSQL does not have yet."
+};
+
+static const ngx_http_paytrade_family_t  ngx_http_paytrade_f_stalled = {
+    "paytrade_journal_stalled", "gauge",
+    "1 when a whole batch of the journal is poison."
+};
+
+static const ngx_http_paytrade_family_t  ngx_http_paytrade_f_open = {
+    "paytrade_partition_open", "gauge", "1 when the partition sells."
+};
+
+
+ngx_int_t
+ngx_http_paytrade_status_text(ngx_http_request_t *r, pt_out_t *out)
+{
+    ngx_str_t                       type, text;
+    pt_slice_t                      body;
+    ngx_http_complex_value_t        cv;
+    ngx_http_paytrade_ctx_t        *ctx;
+    ngx_http_paytrade_counters_t   *c;
+    ngx_http_paytrade_main_conf_t  *mcf;
+
+    mcf = ngx_http_get_module_main_conf(r, ngx_http_paytrade_module);
+    c = ngx_http_paytrade_counters(mcf->shm_zone);
+
+    ngx_http_paytrade_status_requests(out, c);
+    ngx_http_paytrade_status_redis(out, c);
+    ngx_http_paytrade_status_gauges(out, c, mcf->partitions);
+
+    if (out->failed) {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+
+    ctx = ngx_http_get_module_ctx(r, ngx_http_paytrade_module);
+    ngx_str_set(&ctx->result, "ok");
+
+    body = pt_out_slice(out);
+    text.data = (u_char *) body.data;
+    text.len = body.len;
+
+    ngx_str_set(&type, "text/plain; version=0.0.4");
+
+    ngx_memzero(&cv, sizeof(ngx_http_complex_value_t));
+    cv.value = text;
+
+    return ngx_http_send_response(r, NGX_HTTP_OK, &type, &cv);
+}
+
+
+static void
+ngx_http_paytrade_status_family(pt_out_t *out,
+    const ngx_http_paytrade_family_t *family)
+{
+    pt_out_str(out, "# HELP ");
+    pt_out_str(out, family->name);
+    pt_out_char(out, ' ');
+    pt_out_str(out, family->help);
+    pt_out_str(out, "\n# TYPE ");
+    pt_out_str(out, family->name);
+    pt_out_char(out, ' ');
+    pt_out_str(out, family->type);
+    pt_out_char(out, '\n');
+}
+
+
+static void
+ngx_http_paytrade_status_sample(pt_out_t *out, const char *name,
+    const char *label, const char *word, int64_t value)
+{
+    pt_out_str(out, name);
+
+    if (label) {
+        pt_out_char(out, '{');
+        pt_out_str(out, label);
+        pt_out_str(out, "=\"");
+        pt_out_str(out, word);
+        pt_out_str(out, "\"}");
+    }
+
+    pt_out_char(out, ' ');
+    pt_out_int(out, value);
+    pt_out_char(out, '\n');
+}
+
+
+static void
+ngx_http_paytrade_status_requests(pt_out_t *out,
+    ngx_http_paytrade_counters_t *c)
+{
+    char                               name[64];
+    ngx_uint_t                         i;
+    ngx_http_paytrade_family_t         family;
+    const ngx_http_paytrade_metric_t  *m;
+
+    ngx_http_paytrade_status_family(out, &ngx_http_paytrade_f_requests);
+
+    for (i = 0; i < NGX_HTTP_PAYTRADE_COUNTERS; i++) {
+        m = &ngx_http_paytrade_metrics[i];
+
+        if (m->group == NGX_HTTP_PAYTRADE_GROUP_REQUESTS) {
+            ngx_http_paytrade_status_sample(out,
+                                            ngx_http_paytrade_f_requests.name,
+                                            "result", m->name,
+                                            c->counters[i]);
+        }
+    }
+
+    for (i = 0; i < PT_PROBLEMS; i++) {
+        ngx_http_paytrade_status_sample(out,
+                                        ngx_http_paytrade_f_requests.name,
+                                        "result", pt_problems[i].code,
+                                        c->problems[i]);
+    }
+
+    for (i = 0; i < NGX_HTTP_PAYTRADE_COUNTERS; i++) {
+        m = &ngx_http_paytrade_metrics[i];
+
+        if (m->group == NGX_HTTP_PAYTRADE_GROUP_REQUESTS) {
+            continue;
+        }
+
+        ngx_snprintf((u_char *) name, sizeof(name), "paytrade_%s_%s_total%Z",
+                     ngx_http_paytrade_groups[m->group], m->name);
+
+        family.name = name;
+        family.type = "counter";
+        family.help = m->help;
+
+        ngx_http_paytrade_status_family(out, &family);
+        ngx_http_paytrade_status_sample(out, name, NULL, NULL,
+                                        c->counters[i]);
+    }
+}
+
+
+static void
+ngx_http_paytrade_status_redis(pt_out_t *out, ngx_http_paytrade_counters_t *c)
+{
+    ngx_uint_t  i;
+
+    ngx_http_paytrade_status_family(out, &ngx_http_paytrade_f_calls);
+
+    for (i = 0; i < NGX_PAYTRADE_SCRIPTS; i++) {
+        ngx_http_paytrade_status_sample(out, ngx_http_paytrade_f_calls.name,
+                                        "script", ngx_paytrade_scripts[i].name,
+                                        c->calls[i]);
+    }
+
+    ngx_http_paytrade_status_family(out, &ngx_http_paytrade_f_ops);
+
+    for (i = 0; i < NGX_PAYTRADE_SCRIPTS; i++) {
+        ngx_http_paytrade_status_sample(out, ngx_http_paytrade_f_ops.name,
+                                        "script", ngx_paytrade_scripts[i].name,
+                                        c->ops[i]);
+    }
+
+    ngx_http_paytrade_status_family(out, &ngx_http_paytrade_f_failures);
+
+    for (i = NGX_PAYTRADE_REDIS_OK + 1; i < NGX_PAYTRADE_REDIS_OUTCOMES; i++) {
+        ngx_http_paytrade_status_sample(out,
+                                        ngx_http_paytrade_f_failures.name,
+                                        "outcome",
+                                        ngx_paytrade_redis_outcome_word(i),
+                                        c->failures[i]);
+    }
+}
+
+
+static void
+ngx_http_paytrade_status_gauges(pt_out_t *out, ngx_http_paytrade_counters_t *c,
+    ngx_uint_t n)
+{
+    char                               number[NGX_INT_T_LEN + 1];
+    int64_t                            value;
+    ngx_uint_t                         i, k;
+    const ngx_http_paytrade_family_t  *families[3];
+
+    families[0] = &ngx_http_paytrade_f_waiting;
+    families[1] = &ngx_http_paytrade_f_stalled;
+    families[2] = &ngx_http_paytrade_f_open;
+
+    for (k = 0; k < 3; k++) {
+        ngx_http_paytrade_status_family(out, families[k]);
+
+        for (i = 0; i < n; i++) {
+
+            switch (k) {
+
+            case 0:
+                value = c->waiting[i];
+                break;
+
+            case 1:
+                value = c->stalled[i];
+                break;
+
+            default:
+                value = (c->state[i] == NGX_HTTP_PAYTRADE_OPEN);
+            }
+
+            ngx_sprintf((u_char *) number, "%ui%Z", i);
+            ngx_http_paytrade_status_sample(out, families[k]->name,
+                                            "partition", number, value);
+        }
+    }
+}

@@ -1,0 +1,113 @@
+/*
+ * The shared zone: what all workers know together.
+ *
+ * Counters, which sale a SKU belongs to, which SKUs were sold out a moment
+ * ago, and a Bloom filter of the buyers who may hold something.  It survives a
+ * reload; it is never the truth, only a short cut: when it is full, old
+ * entries go, and requests ask Redis.
+ */
+
+#ifndef NGX_HTTP_PAYTRADE_ZONE_H
+#define NGX_HTTP_PAYTRADE_ZONE_H
+
+#include <ngx_config.h>
+#include <ngx_core.h>
+
+#include "pt_problem.h"
+#include "pt_value.h"
+#include "ngx_paytrade_redis.h"
+
+
+#define NGX_HTTP_PAYTRADE_ZONE_MIN  (256 * 1024)
+
+
+/* One counter each; their names are in ngx_http_paytrade_status.c. */
+typedef enum {
+    NGX_HTTP_PAYTRADE_HELD = 0,
+    NGX_HTTP_PAYTRADE_REPLAYED,
+    NGX_HTTP_PAYTRADE_CANCELLED,
+    NGX_HTTP_PAYTRADE_SOLDOUT_CACHED,
+    NGX_HTTP_PAYTRADE_CLIENTS_GONE,
+    NGX_HTTP_PAYTRADE_EXPIRED,
+    NGX_HTTP_PAYTRADE_PURGED,
+    NGX_HTTP_PAYTRADE_JOURNAL_BATCHES,
+    NGX_HTTP_PAYTRADE_JOURNAL_ROWS,
+    NGX_HTTP_PAYTRADE_JOURNAL_ERRORS,
+    NGX_HTTP_PAYTRADE_DEAD_LETTERS,
+    NGX_HTTP_PAYTRADE_CONFLICTS,
+    NGX_HTTP_PAYTRADE_REDIS_CONNECTS,
+    NGX_HTTP_PAYTRADE_REBUILDS,
+    NGX_HTTP_PAYTRADE_COUNTERS
+} ngx_http_paytrade_counter_e;
+
+
+typedef struct {
+    ngx_atomic_t   counters[NGX_HTTP_PAYTRADE_COUNTERS];
+    ngx_atomic_t   problems[PT_PROBLEMS];
+    ngx_atomic_t   calls[NGX_PAYTRADE_SCRIPTS];
+    ngx_atomic_t   ops[NGX_PAYTRADE_SCRIPTS];
+    ngx_atomic_t   failures[NGX_PAYTRADE_REDIS_OUTCOMES];
+    ngx_atomic_t   waiting[PT_PARTITIONS_MAX];  /* journal operations */
+    ngx_atomic_t   state[PT_PARTITIONS_MAX];    /* of the owner's check */
+    ngx_atomic_t   stalled[PT_PARTITIONS_MAX];  /* writer: all is poison */
+} ngx_http_paytrade_counters_t;
+
+
+typedef struct ngx_http_paytrade_zone_s  ngx_http_paytrade_zone_t;
+
+
+ngx_int_t ngx_http_paytrade_zone_init(ngx_shm_zone_t *shm_zone, void *data);
+
+/* Makes what shm_zone->data has to be; NULL: out of memory. */
+ngx_http_paytrade_zone_t *ngx_http_paytrade_zone_create(ngx_conf_t *cf);
+
+ngx_http_paytrade_counters_t *ngx_http_paytrade_counters(
+    ngx_shm_zone_t *shm_zone);
+
+#define ngx_http_paytrade_count(shm_zone, c, n)                              \
+    (void) ngx_atomic_fetch_add(                                             \
+        &ngx_http_paytrade_counters(shm_zone)->counters[c], n)
+
+
+typedef enum {
+    NGX_HTTP_PAYTRADE_SKU_NEW = 0,    /* ask */
+    NGX_HTTP_PAYTRADE_SKU_KNOWN,
+    NGX_HTTP_PAYTRADE_SKU_UNKNOWN     /* asked a moment ago: no such SKU */
+} ngx_http_paytrade_sku_e;
+
+typedef struct {
+    ngx_http_paytrade_sku_e   known;
+    size_t                    sale_len;
+    char                      sale[PT_NAME_MAX];
+    ngx_uint_t                sold_out;  /* 1: refuse at this price */
+    int64_t                   price;     /* -1: not known */
+    ngx_msec_int_t            retry_ms;  /* units may come back; 0: sold */
+} ngx_http_paytrade_sku_t;
+
+
+void ngx_http_paytrade_zone_find(ngx_shm_zone_t *shm_zone, pt_slice_t sku,
+    ngx_http_paytrade_sku_t *found);
+
+/* sale empty: there is no such SKU; remembered for a second. */
+void ngx_http_paytrade_zone_learn(ngx_shm_zone_t *shm_zone, pt_slice_t sku,
+    pt_slice_t sale);
+
+/*
+ * available == 0: refuse the SKU for ttl.  as_of is Redis' time, so that a
+ * late answer does not undo a newer one.
+ */
+void ngx_http_paytrade_zone_stock(ngx_shm_zone_t *shm_zone, pt_slice_t sku,
+    int64_t available, int64_t price, int64_t as_of_ms, int64_t retry_at_ms,
+    ngx_msec_t ttl);
+
+/* An operator changed something: every SKU is asked for again. */
+void ngx_http_paytrade_zone_forget(ngx_shm_zone_t *shm_zone);
+
+/* The Bloom filter: a buyer of a sale sent a hold; may have sent one. */
+void ngx_http_paytrade_zone_buyer(ngx_shm_zone_t *shm_zone, pt_slice_t user,
+    pt_slice_t sale);
+ngx_uint_t ngx_http_paytrade_zone_may_hold(ngx_shm_zone_t *shm_zone,
+    pt_slice_t user, pt_slice_t sale);
+
+
+#endif /* NGX_HTTP_PAYTRADE_ZONE_H */
