@@ -29,6 +29,7 @@ typedef struct ngx_http_paytrade_worker_s     ngx_http_paytrade_worker_t;
 typedef struct ngx_http_paytrade_partition_s  ngx_http_paytrade_partition_t;
 typedef struct ngx_http_paytrade_call_s       ngx_http_paytrade_call_t;
 typedef struct ngx_http_paytrade_rebuild_s    ngx_http_paytrade_rebuild_t;
+typedef struct ngx_http_paytrade_recall_s     ngx_http_paytrade_recall_t;
 
 
 /* Where a directive stands, for what can be said only later. */
@@ -155,6 +156,7 @@ struct ngx_http_paytrade_partition_s {
     ngx_event_t                          sweep_timer;
     ngx_http_paytrade_pump_t             pump;
     ngx_http_paytrade_rebuild_t         *rebuild;
+    ngx_http_paytrade_recall_t          *recall;
     time_t                               told;       /* of the last log line */
     int64_t                              redis_epoch;
     int64_t                              redis_last_ms;
@@ -307,6 +309,10 @@ void ngx_http_paytrade_partition_request_rebuild(
 void ngx_http_paytrade_sweep_init(ngx_http_paytrade_partition_t *part);
 void ngx_http_paytrade_sweep_start(ngx_http_paytrade_partition_t *part);
 void ngx_http_paytrade_sweep_stop(ngx_http_paytrade_partition_t *part);
+
+/* ngx_http_paytrade_recall.c: filling a new zone's filter of buyers. */
+void ngx_http_paytrade_recall_start(ngx_http_paytrade_partition_t *part);
+void ngx_http_paytrade_recall_stop(ngx_http_paytrade_partition_t *part);
 
 /* ngx_http_paytrade_pump.c: from the journal to PostgreSQL. */
 ngx_int_t ngx_http_paytrade_pump_start(ngx_http_paytrade_partition_t *part);

@@ -230,21 +230,32 @@ static ngx_uint_t
 ngx_http_paytrade_hold_is_sold_out(ngx_http_request_t *r,
     ngx_http_paytrade_sku_t *sku)
 {
-    pt_hold_t                *hold;
-    pt_slice_t                sale;
-    ngx_http_paytrade_ctx_t  *ctx;
+    pt_hold_t                      *hold;
+    pt_slice_t                      sale;
+    ngx_uint_t                      partition;
+    ngx_http_paytrade_ctx_t        *ctx;
+    ngx_http_paytrade_counters_t   *counters;
+    ngx_http_paytrade_main_conf_t  *mcf;
 
     ctx = ngx_http_get_module_ctx(r, ngx_http_paytrade_module);
+    mcf = ctx->worker->conf;
     hold = &ctx->hold;
     sale = pt_slice(sku->sale, sku->sale_len);
 
-    return sku->sold_out
-           && hold->nlines == 1
-           && hold->lines[0].unit_price == sku->price
-           && hold->amount == -1
-           && (hold->sale.len == 0 || pt_slice_eq(hold->sale, sale))
-           && !ngx_http_paytrade_zone_may_hold(ctx->worker->conf->shm_zone,
-                                               ctx->user, sale);
+    if (!sku->sold_out
+        || hold->nlines != 1
+        || hold->lines[0].unit_price != sku->price
+        || hold->amount != -1
+        || (hold->sale.len && !pt_slice_eq(hold->sale, sale)))
+    {
+        return 0;
+    }
+
+    counters = ngx_http_paytrade_counters(mcf->shm_zone);
+    partition = ngx_http_paytrade_partition_of(mcf, sale);
+
+    return counters->recalled[partition]
+           && !ngx_http_paytrade_zone_may_hold(mcf->shm_zone, ctx->user, sale);
 }
 
 

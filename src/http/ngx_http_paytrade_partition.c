@@ -502,6 +502,7 @@ ngx_http_paytrade_partition_stop(ngx_http_paytrade_partition_t *part)
     }
 
     ngx_http_paytrade_sweep_stop(part);
+    ngx_http_paytrade_recall_stop(part);
     ngx_http_paytrade_rebuild_stop(part);
     ngx_http_paytrade_pump_stop(part);
 }

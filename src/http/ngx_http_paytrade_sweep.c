@@ -1,6 +1,7 @@
 /*
  * The sweep: a partition's owner releases the holds that are due, a few times
- * a second and without any traffic, and purges what is old.
+ * a second and without any traffic, and purges what is old.  It also sees to
+ * it that the zone's filter of buyers gets filled.
  */
 
 #include "ngx_http_paytrade.h"
@@ -66,6 +67,7 @@ ngx_http_paytrade_sweep_handler(ngx_event_t *ev)
 
     if (part->state == NGX_HTTP_PAYTRADE_OPEN && !part->sweeping) {
         ngx_http_paytrade_sweep(part);
+        ngx_http_paytrade_recall_start(part);
     }
 
     ngx_add_timer(&part->sweep_timer, NGX_HTTP_PAYTRADE_SWEEP);

@@ -50,6 +50,7 @@ typedef struct {
     ngx_atomic_t   waiting[PT_PARTITIONS_MAX];  /* journal operations */
     ngx_atomic_t   state[PT_PARTITIONS_MAX];    /* of the owner's check */
     ngx_atomic_t   stalled[PT_PARTITIONS_MAX];  /* writer: all is poison */
+    ngx_atomic_t   recalled[PT_PARTITIONS_MAX]; /* the filter is complete */
 } ngx_http_paytrade_counters_t;
 
 

@@ -28,7 +28,7 @@
 -- Each may be said again.  Never refuses; NOPERM when the user lacks a command.
 
 local COMMANDS = {'DEL', 'EXISTS', 'GET', 'SET', 'UNLINK', 'HDEL', 'HEXISTS',
-                  'HGET', 'HGETALL', 'HLEN', 'HMGET', 'HSET', 'LINDEX',
+                  'HGET', 'HGETALL', 'HLEN', 'HMGET', 'HSCAN', 'HSET', 'LINDEX',
                   'LLEN', 'LRANGE', 'LREM', 'LTRIM', 'RPOP', 'RPUSH', 'SADD',
                   'SISMEMBER', 'SMEMBERS', 'SREM', 'XADD', 'XACK', 'XDEL',
                   'XLEN', 'XRANGE', 'ZADD', 'ZRANGE', 'ZRANGEBYSCORE', 'ZREM'}
@@ -40,7 +40,7 @@ local last_sku = 0
 
 -- The arguments that make a command complete, for the check of rights.
 local SAMPLE = {SET = {'1'}, HDEL = {'1'}, HEXISTS = {'1'}, HGET = {'1'},
-                HMGET = {'1'}, HSET = {'1', '1'}, LINDEX = {'0'},
+                HMGET = {'1'}, HSCAN = {'0'}, HSET = {'1', '1'}, LINDEX = {'0'},
                 LRANGE = {'0', '0'}, LREM = {'0', '1'}, LTRIM = {'0', '0'},
                 RPUSH = {'1'}, SADD = {'1'}, SISMEMBER = {'1'}, SREM = {'1'},
                 XADD = {'*', '1', '1'}, XACK = {'1', '1'}, XDEL = {'1'},

@@ -1,0 +1,489 @@
+package PaytradeShop;
+
+# A whole shop for the tests that break things: nginx with a master and
+# workers, beside the Redis and PostgreSQL of t/tools/with-servers, each of
+# which can be killed, stopped, restarted and put back; and the questions that
+# must have the right answer afterwards.
+
+use strict;
+use warnings;
+
+BEGIN {
+    if (!defined $ENV{PT_REDIS_SOCKET}) {
+        my ($root) = __FILE__ =~ m{^(.*)/t/lib/};
+        exec "$root/t/tools/with-servers", $^X, $0, @ARGV
+            or die "cannot run t/tools/with-servers: $!";
+    }
+
+    $ENV{PATH} .= ':/usr/sbin:/sbin';
+}
+
+use Exporter 'import';
+use HTTP::Tiny;
+use POSIX 'WNOHANG';
+use Test::More ();
+use Time::HiRes qw(sleep time);
+
+our @EXPORT = qw(start_nginx stop_nginx reload_nginx workers kill_worker
+                 start_redis stop_redis kill_redis pause_redis
+                 start_postgres stop_postgres kill_postgres
+                 save_redis put_back_redis
+                 redis psql http put_item item order_ids until_true port
+                 balance_holds watch_balance end_watch journal_drained
+                 log_is_clean log_text same_orders drift);
+
+my $root = $ENV{PT_ROOT};
+my $servers = "$ENV{PT_TMP}/servers";
+my $dir = "$ENV{PT_TMP}/shop";
+my $master;
+my $redis_options = '--port ' . $ENV{PT_REDIS_PORT} . ' --bind 127.0.0.1';
+my $emptied;
+
+my @standard = (
+    [ paytrade_zone       => 'paytrade 8m' ],
+    [ paytrade_redis      => "unix:$ENV{PT_REDIS_SOCKET}" ],
+    [ paytrade_postgres   => "\"$ENV{PT_POSTGRES}\"" ],
+    [ paytrade_user       => '$http_x_user' ],
+    [ paytrade_durability => 'aof' ],
+);
+
+my $standard_locations = <<'_EOC_';
+        location = /items { paytrade_items; }
+        location = /orders { paytrade_hold; }
+        location ~ ^/orders/(?<oid>[0-9]+)$ { paytrade_order $oid; }
+        location /paytrade/admin/ { paytrade_admin; }
+        location = /paytrade/status { paytrade_status; }
+_EOC_
+
+
+sub port {
+    return $ENV{TEST_NGINX_PORT};
+}
+
+
+# start_nginx(workers => 2, http => "directives", server => "directives",
+#             locations => "in place of the standard ones"); an http directive
+# replaces the standard one of its name.
+sub start_nginx {
+    my (%o) = @_;
+    my $user = $> == 0 ? 'user postgres;' : '';
+
+    mkdir $dir;
+    mkdir "$dir/temp";
+    chmod 0777, $dir, "$dir/temp";
+
+    empty_stores() if !$emptied++;
+
+    my $http = directives($o{http});
+    my $more = $o{server} || '';
+    my $locations = $o{locations} || $standard_locations;
+    my $workers = $o{workers} || 2;
+    my $port = port();
+
+    open my $conf, '>', "$dir/nginx.conf" or die "$dir/nginx.conf: $!";
+    print $conf <<"_EOC_";
+load_module $ENV{PT_MODULE};
+$user
+worker_processes $workers;
+worker_rlimit_nofile 16384;
+daemon off;
+pid $dir/nginx.pid;
+error_log $dir/error.log info;
+events { worker_connections 8192; }
+http {
+    access_log off;
+    keepalive_requests 1000000;
+    client_body_temp_path $dir/temp;
+    proxy_temp_path $dir/temp;
+    fastcgi_temp_path $dir/temp;
+    uwsgi_temp_path $dir/temp;
+    scgi_temp_path $dir/temp;
+$http
+    server {
+        listen 127.0.0.1:$port backlog=8192;
+        $more
+$locations
+    }
+}
+_EOC_
+    close $conf;
+
+    $master = fork;
+    die "fork: $!" if !defined $master;
+
+    if ($master == 0) {
+        exec $ENV{PT_NGINX}, '-p', $dir, '-c', "$dir/nginx.conf", '-e',
+             "$dir/error.log" or die "$ENV{PT_NGINX}: $!";
+    }
+
+    until_true(sub { http('GET', '/paytrade/status')->{status} == 200 }, 10)
+        or die 'nginx does not answer: ' . log_text();
+}
+
+
+sub directives {
+    my ($text) = @_;
+
+    $text = '' if !defined $text;
+
+    return join('', map { "    $_->[0] $_->[1];\n" }
+                    grep { $text !~ /^\s*$_->[0]\s/m } @standard)
+           . "    $text";
+}
+
+
+# Each file begins with empty stores and a log of its own.
+sub empty_stores {
+    redis('FLUSHALL', 'SYNC');
+    psql("DO \$\$ BEGIN EXECUTE (SELECT 'TRUNCATE ' || string_agg("
+         . "format('%I.%I', schemaname, tablename), ', ')"
+         . " || ' RESTART IDENTITY CASCADE' FROM pg_tables"
+         . " WHERE schemaname = 'paytrade'); END \$\$");
+    unlink "$dir/error.log";
+}
+
+
+sub stop_nginx {
+    return if !$master;
+
+    kill 'QUIT', $master;
+    my $gone = until_true(sub { waitpid($master, WNOHANG) == $master }, 20);
+
+    if (!$gone) {
+        kill 'KILL', workers(), $master;
+        waitpid $master, 0;
+    }
+
+    undef $master;
+
+    return $gone;
+}
+
+
+END {
+    my $status = $?;
+    stop_nginx();
+    $? = $status;
+}
+
+
+sub reload_nginx {
+    kill 'HUP', $master;
+}
+
+
+sub workers {
+    my $children = slurp("/proc/$master/task/$master/children") || '';
+
+    return split ' ', $children;
+}
+
+
+sub kill_worker {
+    my @workers = workers();
+
+    kill 'KILL', $workers[rand @workers] if @workers;
+}
+
+
+sub with_servers_sh {
+    my ($command) = @_;
+
+    system('sh', '-c', "conf_dir='$root/conf'; . '$root/conf/demo/servers.sh'; "
+                       . $command) == 0
+        or die "failed: $command";
+}
+
+
+sub redis_pid {
+    return (slurp("$servers/redis.pid") || 0) + 0;
+}
+
+
+sub start_redis {
+    with_servers_sh("start_redis '$servers' $redis_options");
+}
+
+
+sub stop_redis {
+    with_servers_sh("stop_redis '$servers'");
+}
+
+
+sub kill_redis {
+    my $pid = redis_pid();
+
+    kill 'KILL', $pid;
+    until_true(sub { !-d "/proc/$pid" }, 5);
+}
+
+
+# SIGSTOP or, with a false value, SIGCONT
+sub pause_redis {
+    my ($pause) = @_;
+
+    kill $pause ? 'STOP' : 'CONT', redis_pid();
+}
+
+
+sub start_postgres {
+    with_servers_sh("start_postgres '$servers' -c fsync=off "
+                    . '-c max_connections=200');
+}
+
+
+sub stop_postgres {
+    with_servers_sh("stop_postgres '$servers'");
+}
+
+
+sub kill_postgres {
+    my ($pid) = split /\n/, slurp("$servers/postgres/postmaster.pid") || '';
+
+    kill 'KILL', $pid;
+    until_true(sub { !-d "/proc/$pid" }, 5);
+    sleep 1;
+}
+
+
+# A copy of Redis' files as they are now; Redis goes on.
+sub save_redis {
+    my ($name) = @_;
+
+    system('cp', '-a', "$servers/redis", "$ENV{PT_TMP}/$name") == 0
+        or die 'cp';
+}
+
+
+sub put_back_redis {
+    my ($name) = @_;
+
+    kill_redis();
+    system('rm', '-rf', "$servers/redis") == 0 or die 'rm';
+    system('cp', '-a', "$ENV{PT_TMP}/$name", "$servers/redis") == 0
+        or die 'cp';
+    start_redis();
+}
+
+
+sub redis {
+    my (@command) = @_;
+
+    open my $pipe, '-|', 'redis-cli', '-s', $ENV{PT_REDIS_SOCKET}, @command
+        or die "redis-cli: $!";
+    local $/;
+    my $text = <$pipe>;
+    close $pipe;
+
+    $text = '' if !defined $text;
+    $text =~ s/\n+\z//;
+
+    return $text;
+}
+
+
+sub psql {
+    my ($query) = @_;
+
+    open my $pipe, '-|', 'psql', '-XAtqc', $query or die "psql: $!";
+    local $/;
+    my $text = <$pipe>;
+    close $pipe;
+
+    $text = '' if !defined $text;
+    $text =~ s/\n+\z//;
+
+    return $text;
+}
+
+
+sub http {
+    my ($method, $path, $body, %headers) = @_;
+    my %options = (headers => { %headers });
+
+    if (defined $body) {
+        $options{content} = $body;
+        $options{headers}{'Content-Type'} = 'application/json';
+    }
+
+    return HTTP::Tiny->new(timeout => 10)
+                     ->request($method, 'http://127.0.0.1:' . port() . $path,
+                               \%options);
+}
+
+
+# put_item('p30', stock => 100, limit => 1, hold_time => '15m')
+sub put_item {
+    my ($sku, %o) = @_;
+
+    %o = (sale => 'spring', title => 'P30', price => '5000.00', limit => 0,
+          stock => 100, %o);
+
+    my $body = '{' . join(',', map {
+        "\"$_\":" . ($o{$_} =~ /^\d+$/ && $_ ne 'price' && $_ ne 'title'
+                     ? $o{$_} : "\"$o{$_}\"") } sort keys %o) . '}';
+    my $answer;
+
+    until_true(sub {
+        $answer = http('PUT', "/paytrade/admin/items/$sku", $body);
+        $answer->{status} != 503;
+    }, 20);
+
+    die "PUT $sku: $answer->{status} $answer->{content}"
+        if $answer->{status} !~ /^20[01]$/;
+}
+
+
+# The item's numbers in Redis, read at one instant.
+sub item {
+    my ($sku) = @_;
+    my @names = qw(stock available held sold);
+    my @values = split /\n/, redis('HMGET', "{pt:0}:item:$sku", @names), -1;
+    my %item;
+
+    @item{@names} = @values;
+
+    return \%item;
+}
+
+
+sub balance_holds {
+    my ($sku) = @_;
+    my $item = item($sku);
+
+    return 1 if ($item->{stock} // '') eq '';    # being rebuilt
+
+    return $item->{available} >= 0
+           && $item->{available} + $item->{held} + $item->{sold}
+              == $item->{stock};
+}
+
+
+# Reads the balance again and again in a process of its own, until end_watch,
+# which returns how often it was read and how often it was wrong.
+sub watch_balance {
+    my ($sku) = @_;
+
+    pipe my $out, my $in or die "pipe: $!";
+    my $pid = fork;
+    die "fork: $!" if !defined $pid;
+
+    if ($pid == 0) {
+        my ($checks, $wrong, $stop) = (0, 0, 0);
+
+        local $SIG{TERM} = sub { $stop = 1 };
+        while (!$stop) {
+            $checks++;
+            $wrong++ if !balance_holds($sku) && !$stop;
+        }
+
+        print $in "$checks $wrong\n";
+        close $in;
+        require POSIX;
+        POSIX::_exit(0);
+    }
+
+    close $in;
+    return [$pid, $out];
+}
+
+
+sub end_watch {
+    my ($pid, $out) = @{ $_[0] };
+
+    kill 'TERM', $pid;
+    my $line = <$out>;
+    waitpid $pid, 0;
+
+    return split ' ', $line;
+}
+
+
+# The ids of the outcomes that were answered 201 or 200.
+sub order_ids {
+    return map { $_->{answer} =~ /"order_id":"(\d{19})"/ ? $1 : () }
+           grep { $_->{status} == 201 || $_->{status} == 200 } @_;
+}
+
+
+# Every id is a row, once, and (if exact) no other row is there.
+sub same_orders {
+    my ($ids, $exact) = @_;
+    my %wanted = map { $_ => 1 } @$ids;
+    my ($missing, $others) = (0, 0);
+
+    until_true(sub {
+        my %rows = map { $_ => 1 }
+                   split /\n/, psql('SELECT order_id FROM paytrade.orders');
+
+        $missing = grep { !$rows{$_} } keys %wanted;
+        $others = grep { !$wanted{$_} } keys %rows;
+        $missing == 0;
+    }, 60);
+
+    Test::More::diag("$missing missing, $others others")
+        if $missing || ($exact && $others);
+
+    return !$missing && !($exact && $others);
+}
+
+
+sub journal_drained {
+    my ($seconds) = @_;
+
+    return until_true(sub {
+        my $length = redis('XLEN', '{pt:0}:journal');
+        my $waiting = redis('HGET', '{pt:0}:clock', 'waiting');
+
+        $length eq '0' && $waiting eq '0';
+    }, $seconds || 30);
+}
+
+
+# What the edge itself says about Redis and PostgreSQL: 200 when they agree.
+sub drift {
+    return http('GET', '/paytrade/admin/drift');
+}
+
+
+sub until_true {
+    my ($code, $seconds) = @_;
+    my $end = time + $seconds;
+
+    while (1) {
+        my $good = $code->();
+
+        return $good if $good || time >= $end;
+        sleep 0.05;
+    }
+}
+
+
+sub log_text {
+    return slurp("$dir/error.log") || '';
+}
+
+
+# No alert, crit or emerg but those that match what is allowed.
+sub log_is_clean {
+    my ($allowed) = @_;
+    my @bad = grep { /\[(?:alert|crit|emerg)\]|Sanitizer|runtime error:/ }
+              split /\n/, log_text();
+
+    @bad = grep { !/$allowed/ } @bad if defined $allowed;
+    Test::More::diag(join "\n", @bad[0 .. ($#bad > 20 ? 20 : $#bad)]) if @bad;
+
+    return !@bad;
+}
+
+
+sub slurp {
+    my ($name) = @_;
+
+    open my $file, '<', $name or return;
+    local $/;
+    return scalar <$file>;
+}
+
+
+1;
