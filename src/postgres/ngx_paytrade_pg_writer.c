@@ -384,6 +384,8 @@ ngx_paytrade_pg_writer_bad(ngx_paytrade_pg_writer_t *writer)
 
         /* not one of the operations, but what we say of them */
 
+        writer->stats.stalled = 1;
+
         return NGX_ERROR;
     }
 
@@ -562,7 +564,7 @@ ngx_paytrade_pg_writer_again(ngx_paytrade_pg_writer_t *writer)
     writer->failures++;
 
     if (ngx_paytrade_pg_writer_may_log(&writer->logged[2])) {
-        ngx_log_error(NGX_LOG_INFO, writer->conf.log, 0,
+        ngx_log_error(NGX_LOG_WARN, writer->conf.log, 0,
                       "paytrade: journal of partition %ui: not written (%s), "
                       "next try in %M ms", writer->partition,
                       writer->exchange.message, delay);
