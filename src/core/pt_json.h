@@ -43,6 +43,9 @@ cJSON *pt_json_parse(pt_slice_t text, const char **why);
  */
 int pt_json_scan(pt_slice_t text, const char **why);
 
+/* The same for what PostgreSQL kept: it writes 1e300 with 300 zeros. */
+int pt_json_scan_stored(pt_slice_t text, const char **why);
+
 /*
  * The raw text of a member of the root object, as it stands in a text that
  * pt_json_parse accepted: 0, or -1 when there is none.  The name is ASCII; in

@@ -23,6 +23,7 @@ typedef struct {
     const unsigned char  *pos;
     const unsigned char  *end;
     const char           *why;
+    size_t                number_max;
     unsigned              depth;
     unsigned              members[PT_JSON_DEPTH_MAX];
     unsigned char         close[PT_JSON_DEPTH_MAX];
@@ -239,7 +240,7 @@ pt_json_scan_number(pt_json_scan_t *scan)
         }
     }
 
-    if (scan->pos - start > PT_JSON_NUMBER_MAX
+    if ((size_t) (scan->pos - start) > scan->number_max
         || value > PT_JSON_EXPONENT_MAX)
     {
         return pt_json_fail(scan, "a number is too long or out of range");
@@ -420,12 +421,13 @@ pt_json_begin(pt_json_scan_t *scan, pt_slice_t text)
     scan->pos = (const unsigned char *) text.data;
     scan->end = scan->pos + text.len;
     scan->why = pt_json_malformed;
+    scan->number_max = PT_JSON_NUMBER_MAX;
     scan->depth = 0;
 }
 
 
-int
-pt_json_scan(pt_slice_t text, const char **why)
+static int
+pt_json_scan_numbers(pt_slice_t text, size_t number_max, const char **why)
 {
     pt_json_scan_t   scan;
     pt_json_state_e  state;
@@ -441,6 +443,7 @@ pt_json_scan(pt_slice_t text, const char **why)
     }
 
     pt_json_begin(&scan, text);
+    scan.number_max = number_max;
 
     state = PT_JSON_VALUE;
 
@@ -451,6 +454,20 @@ pt_json_scan(pt_slice_t text, const char **why)
     *why = scan.why;
 
     return state == PT_JSON_DONE ? 0 : -1;
+}
+
+
+int
+pt_json_scan(pt_slice_t text, const char **why)
+{
+    return pt_json_scan_numbers(text, PT_JSON_NUMBER_MAX, why);
+}
+
+
+int
+pt_json_scan_stored(pt_slice_t text, const char **why)
+{
+    return pt_json_scan_numbers(text, PT_JSON_SIZE_MAX, why);
 }
 
 

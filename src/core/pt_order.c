@@ -112,7 +112,7 @@ pt_order_meta_valid(pt_slice_t meta)
 {
     const char  *why;
 
-    return meta.len == 0 || pt_json_scan(meta, &why) == 0;
+    return meta.len == 0 || pt_json_scan_stored(meta, &why) == 0;
 }
 
 
