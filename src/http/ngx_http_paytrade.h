@@ -127,7 +127,7 @@ struct ngx_http_paytrade_worker_s {
 };
 
 
-/* What ngx_http_paytrade_journal.c keeps for a partition of this worker. */
+/* What ngx_http_paytrade_pump.c keeps for a partition of this worker. */
 typedef struct {
     ngx_paytrade_redis_journal_t    *reader;
     ngx_paytrade_pg_writer_t        *writer;
@@ -135,8 +135,9 @@ typedef struct {
     pt_op_t                         *ops;
     ngx_uint_t                       max_ops;
     int64_t                          epoch;      /* when the batch was read */
+    ngx_uint_t                       connects;   /* then, of the partition */
     ngx_event_t                      count;      /* statistics timer */
-    unsigned                         drained:1;  /* nothing read, none waits */
+    unsigned                         writing:1;  /* a batch is under way */
 } ngx_http_paytrade_pump_t;
 
 
@@ -158,13 +159,25 @@ struct ngx_http_paytrade_partition_s {
     ngx_http_paytrade_rebuild_t         *rebuild;
     ngx_http_paytrade_recall_t          *recall;
     time_t                               told;       /* of the last log line */
+    ngx_uint_t                           connects;   /* and losses, so far */
+    ngx_uint_t                           asked_on;   /* connects, when asked */
     int64_t                              redis_epoch;
     int64_t                              redis_last_ms;
     int64_t                              redis_last_seq;
     unsigned                             owned:1;
     unsigned                             busy:1;     /* a check is in flight */
+    unsigned                             rebuild_wanted:1;
     unsigned                             sweeping:1;
 };
+
+
+/* What `state` of restore.lua answers. */
+typedef struct {
+    pt_slice_t  run;
+    int64_t     epoch;         /* 0: none */
+    int         fresh;
+    int64_t     partitions;    /* 0: not known */
+} ngx_http_paytrade_found_t;
 
 
 /*
@@ -300,10 +313,23 @@ void ngx_http_paytrade_partition_connected(ngx_http_paytrade_partition_t *part,
     ngx_uint_t ready);
 void ngx_http_paytrade_partition_recheck(ngx_http_paytrade_partition_t *part);
 void ngx_http_paytrade_partition_stop(ngx_http_paytrade_partition_t *part);
-pt_slice_t ngx_http_paytrade_restore_reply(redisReply *reply);
-/* Makes Redis refuse the partition until its owner has rebuilt it. */
-void ngx_http_paytrade_partition_request_rebuild(
+/* What its owner found: Redis lost changes and is not yet rebuilt. */
+ngx_uint_t ngx_http_paytrade_partition_is_lost(
     ngx_http_paytrade_worker_t *worker, ngx_uint_t partition);
+/*
+ * Makes Redis refuse the partition until its owner has rebuilt it, as soon as
+ * that can be told to Redis; NGX_DECLINED while it cannot.
+ */
+ngx_int_t ngx_http_paytrade_partition_request_rebuild(
+    ngx_http_paytrade_worker_t *worker, ngx_uint_t partition);
+/* For the log, once a second at most. */
+ngx_uint_t ngx_http_paytrade_partition_may_tell(
+    ngx_http_paytrade_partition_t *part);
+
+/* ngx_http_paytrade_restore.c: empty, or NGX_ERROR, when it makes no sense. */
+pt_slice_t ngx_http_paytrade_restore_reply(redisReply *reply);
+ngx_int_t ngx_http_paytrade_read_state(ngx_http_paytrade_partition_t *part,
+    redisReply *reply, ngx_http_paytrade_found_t *found);
 
 /* ngx_http_paytrade_sweep.c: releasing what is due. */
 void ngx_http_paytrade_sweep_init(ngx_http_paytrade_partition_t *part);
@@ -326,6 +352,39 @@ void ngx_http_paytrade_partition_rebuilt(ngx_http_paytrade_partition_t *part,
     ngx_uint_t ok);
 
 /*
+ * ngx_http_paytrade_step.c
+ *
+ * A step returns NGX_HTTP_PAYTRADE_WAITS when a call is under way (NGX_AGAIN is
+ * an answer that the client has not yet taken), else what finalizes the
+ * request.  Three ways to give that to nginx: from the content handler, from
+ * the handler of a body, from the handler of a call.
+ */
+#define NGX_HTTP_PAYTRADE_WAITS  NGX_BUSY
+
+ngx_int_t ngx_http_paytrade_wait(ngx_http_request_t *r, ngx_int_t rc);
+void ngx_http_paytrade_wait_body(ngx_http_request_t *r, ngx_int_t rc);
+void ngx_http_paytrade_wait_call(ngx_http_request_t *r, ngx_int_t rc);
+
+/* What a step returns after it has started a call, or could not. */
+ngx_int_t ngx_http_paytrade_started(ngx_http_request_t *r, ngx_int_t rc);
+
+/* 405 with the methods that are allowed. */
+ngx_int_t ngx_http_paytrade_bad_method(ngx_http_request_t *r,
+    const char *allow);
+
+pt_slice_t ngx_http_paytrade_currency(ngx_http_paytrade_worker_t *worker);
+
+/* Asks PostgreSQL for an order that Redis does not know (any more). */
+ngx_int_t ngx_http_paytrade_stored_order(ngx_http_request_t *r, pt_slice_t id,
+    ngx_http_paytrade_call_pt handler);
+ngx_int_t ngx_http_paytrade_reply_order(ngx_http_request_t *r,
+    ngx_uint_t status, const char *result, pt_order_t *order);
+
+/* The first word of a reply, and what follows it; empty when it failed. */
+pt_slice_t ngx_http_paytrade_word(ngx_http_paytrade_call_t *call,
+    pt_slice_t *rest);
+
+/*
  * ngx_http_paytrade_call.c
  *
  * get: a call for r from the worker's bounded list, NULL when there is none
@@ -346,6 +405,8 @@ ngx_int_t ngx_http_paytrade_call_redis(ngx_http_paytrade_call_t *call,
 ngx_int_t ngx_http_paytrade_call_pg(ngx_http_paytrade_call_t *call,
     const char *sql, ngx_http_paytrade_call_pt handler);
 void ngx_http_paytrade_calls_free(ngx_http_paytrade_worker_t *worker);
+/* While the request waits: the client may leave. */
+ngx_int_t ngx_http_paytrade_watch(ngx_http_request_t *r);
 
 /*
  * ngx_http_paytrade_request.c: what comes in.

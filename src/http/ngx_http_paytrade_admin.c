@@ -254,104 +254,6 @@ ngx_http_paytrade_admin_ends(pt_slice_t *path, const char *word)
 
 
 ngx_int_t
-ngx_http_paytrade_bad_method(ngx_http_request_t *r, const char *allow)
-{
-    if (ngx_http_paytrade_header(r, "Allow",
-                                 pt_slice(allow, ngx_strlen(allow)))
-        != NGX_OK)
-    {
-        return NGX_HTTP_INTERNAL_SERVER_ERROR;
-    }
-
-    return ngx_http_paytrade_reply_problem(r, PT_METHOD_NOT_ALLOWED, NULL);
-}
-
-
-ngx_int_t
-ngx_http_paytrade_wait(ngx_http_request_t *r, ngx_int_t rc)
-{
-    if (rc != NGX_HTTP_PAYTRADE_WAITS) {
-        return rc;
-    }
-
-    r->main->count++;
-
-    return NGX_DONE;
-}
-
-
-void
-ngx_http_paytrade_wait_body(ngx_http_request_t *r, ngx_int_t rc)
-{
-    if (rc != NGX_HTTP_PAYTRADE_WAITS) {
-        ngx_http_finalize_request(r, rc);
-    }
-}
-
-
-void
-ngx_http_paytrade_wait_call(ngx_http_request_t *r, ngx_int_t rc)
-{
-    if (rc != NGX_HTTP_PAYTRADE_WAITS) {
-        ngx_http_paytrade_finish(r, rc);
-    }
-}
-
-
-ngx_int_t
-ngx_http_paytrade_started(ngx_http_request_t *r, ngx_int_t rc)
-{
-    if (rc == NGX_OK) {
-        return NGX_HTTP_PAYTRADE_WAITS;
-    }
-
-    return ngx_http_paytrade_reply_problem(r, PT_UNAVAILABLE,
-                         "too much is waiting, or the stock cannot be "
-                         "reached; ask again");
-}
-
-
-ngx_int_t
-ngx_http_paytrade_watch(ngx_http_request_t *r)
-{
-    r->read_event_handler = ngx_http_test_reading;
-    r->write_event_handler = ngx_http_request_empty_handler;
-
-#if (NGX_HTTP_V2)
-    if (r->stream) {
-        return NGX_OK;
-    }
-#endif
-
-    return ngx_handle_read_event(r->connection->read, 0);
-}
-
-
-pt_slice_t
-ngx_http_paytrade_currency(ngx_http_paytrade_worker_t *worker)
-{
-    return pt_slice(worker->conf->currency.data, worker->conf->currency.len);
-}
-
-
-pt_slice_t
-ngx_http_paytrade_word(ngx_http_paytrade_call_t *call, pt_slice_t *rest)
-{
-    pt_slice_t  word;
-
-    *rest = call->reply;
-
-    if (call->outcome != NGX_PAYTRADE_REDIS_OK
-        || !pt_slice_next(rest, '\t', &word))
-    {
-        return pt_slice_null;
-    }
-
-    return word;
-}
-
-
-ngx_int_t
 ngx_http_paytrade_admin_json(ngx_http_request_t *r, pt_slice_t body,
     cJSON **json, ngx_int_t *rc)
 {
@@ -394,7 +296,7 @@ ngx_http_paytrade_admin_open(ngx_http_request_t *r, ngx_uint_t partition,
 
     ctx = ngx_http_get_module_ctx(r, ngx_http_paytrade_module);
 
-    if (ctx->worker->partitions[partition].state != NGX_HTTP_PAYTRADE_LOST) {
+    if (!ngx_http_paytrade_partition_is_lost(ctx->worker, partition)) {
         return NGX_OK;
     }
 

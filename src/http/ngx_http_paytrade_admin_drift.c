@@ -254,6 +254,10 @@ ngx_http_paytrade_drift_judge(ngx_http_paytrade_drift_t *drift)
 {
     ngx_uint_t  suspects;
 
+    if (drift->round == NGX_HTTP_PAYTRADE_DRIFT_ROUNDS) {
+        ngx_http_paytrade_drift_drop_moving(drift);
+    }
+
     suspects = drift->items.nelts + drift->orders.nelts;
 
     if (suspects == 0 && !drift->more) {
@@ -282,16 +286,21 @@ ngx_http_paytrade_drift_judge(ngx_http_paytrade_drift_t *drift)
 static ngx_int_t
 ngx_http_paytrade_drift_again(ngx_http_paytrade_drift_t *drift)
 {
+    ngx_pool_t  *pool;
+
     drift->full = 0;
     drift->partition = 0;
-    drift->items.nelts = 0;
-
     drift->suspected = 0;
+
+    drift->before = drift->items;
     drift->suspects = drift->orders;
 
-    if (ngx_array_init(&drift->orders, drift->request->pool, 4,
-                       sizeof(ngx_http_paytrade_drift_order_t))
-        != NGX_OK)
+    pool = drift->request->pool;
+
+    if (ngx_array_init(&drift->items, pool, 4,
+                       sizeof(ngx_http_paytrade_drift_item_t)) != NGX_OK
+        || ngx_array_init(&drift->orders, pool, 4,
+                          sizeof(ngx_http_paytrade_drift_order_t)) != NGX_OK)
     {
         drift->ended = 1;
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
@@ -399,6 +408,11 @@ ngx_http_paytrade_drift_reply(ngx_http_paytrade_drift_t *drift)
     pt_out_int(&out, drift->items_checked);
     pt_out_str(&out, ",\"orders\":");
     pt_out_int(&out, drift->orders_checked);
+
+    if (drift->moving) {
+        pt_out_str(&out, ",\"moving\":");
+        pt_out_int(&out, drift->moving);
+    }
 
     if (n && drift->more) {
         pt_out_str(&out, ",\"more\":true");

@@ -3,7 +3,6 @@
  */
 
 #include "ngx_http_paytrade_admin.h"
-#include "ngx_paytrade_pg_queries.h"
 
 
 /* What ctx->data of such a request points to. */
@@ -19,7 +18,6 @@ static void ngx_http_paytrade_cancel_body(ngx_http_request_t *r,
 static ngx_int_t ngx_http_paytrade_cancel(ngx_http_request_t *r);
 static void ngx_http_paytrade_cancelled(ngx_http_request_t *r,
     ngx_http_paytrade_call_t *call);
-static ngx_int_t ngx_http_paytrade_cancel_look_up(ngx_http_request_t *r);
 static void ngx_http_paytrade_cancel_looked_up(ngx_http_request_t *r,
     ngx_http_paytrade_call_t *call);
 static ngx_int_t ngx_http_paytrade_cancel_reply(ngx_http_request_t *r,
@@ -149,7 +147,11 @@ ngx_http_paytrade_cancelled(ngx_http_request_t *r,
                                    "a paid order is refunded, not cancelled");
 
     } else if (pt_slice_eq(word, pt_slice_lit("unknown_order"))) {
-        rc = ngx_http_paytrade_cancel_look_up(r);
+
+        /* Redis forgets orders that are long over; PostgreSQL does not */
+
+        rc = ngx_http_paytrade_stored_order(r, call->argv[2],
+                                          ngx_http_paytrade_cancel_looked_up);
 
     } else if (pt_slice_eq(word, pt_slice_lit("no_epoch"))) {
         rc = ngx_http_paytrade_admin_no_epoch(r, call->partition,
@@ -160,32 +162,6 @@ ngx_http_paytrade_cancelled(ngx_http_request_t *r,
     }
 
     ngx_http_paytrade_wait_call(r, rc);
-}
-
-
-/* Redis forgets orders that are long over; PostgreSQL does not. */
-static ngx_int_t
-ngx_http_paytrade_cancel_look_up(ngx_http_request_t *r)
-{
-    ngx_int_t                    rc;
-    ngx_http_paytrade_ctx_t     *ctx;
-    ngx_http_paytrade_call_t    *call;
-    ngx_http_paytrade_cancel_t  *cancel;
-
-    ctx = ngx_http_get_module_ctx(r, ngx_http_paytrade_module);
-    cancel = ctx->data;
-
-    call = ngx_http_paytrade_call_get(r);
-    if (call == NULL) {
-        return ngx_http_paytrade_started(r, NGX_DECLINED);
-    }
-
-    ngx_http_paytrade_call_arg(call, cancel->id);
-
-    rc = ngx_http_paytrade_call_pg(call, ngx_paytrade_pg_order,
-                                   ngx_http_paytrade_cancel_looked_up);
-
-    return ngx_http_paytrade_started(r, rc);
 }
 
 
@@ -240,11 +216,7 @@ static ngx_int_t
 ngx_http_paytrade_cancel_reply(ngx_http_request_t *r, const char *result,
     pt_slice_t row)
 {
-    pt_out_t                  out;
-    pt_order_t                order;
-    ngx_http_paytrade_ctx_t  *ctx;
-
-    ctx = ngx_http_get_module_ctx(r, ngx_http_paytrade_module);
+    pt_order_t  order;
 
     if (pt_order_parse_row(&order, row) != 0) {
         ngx_log_error(NGX_LOG_ERR, r->connection->log, 0,
@@ -254,12 +226,5 @@ ngx_http_paytrade_cancel_reply(ngx_http_request_t *r, const char *result,
                                         "the order's record cannot be read");
     }
 
-    ngx_http_paytrade_set_order_vars(r, order.id, order.amount);
-
-    ngx_http_paytrade_out_init(&out, r, 512);
-
-    pt_order_json(&out, &order, ngx_http_paytrade_currency(ctx->worker),
-                  ctx->worker->conf->decimals);
-
-    return ngx_http_paytrade_reply_json(r, NGX_HTTP_OK, result, &out);
+    return ngx_http_paytrade_reply_order(r, NGX_HTTP_OK, result, &order);
 }

@@ -62,10 +62,16 @@ ngx_http_paytrade_rebuild_ask(ngx_http_request_t *r, int force)
     partitions = worker->conf->partitions;
 
     for (n = 0; n < partitions; n++) {
-        if (force || worker->partitions[n].state == NGX_HTTP_PAYTRADE_LOST) {
-            ngx_http_paytrade_partition_request_rebuild(worker, n);
-            asked++;
+        if (!force && !ngx_http_paytrade_partition_is_lost(worker, n)) {
+            continue;
         }
+
+        if (ngx_http_paytrade_partition_request_rebuild(worker, n) != NGX_OK) {
+            return ngx_http_paytrade_reply_problem(r, PT_UNAVAILABLE,
+                                                   "Redis cannot be told");
+        }
+
+        asked++;
     }
 
     ngx_http_paytrade_out_init(&out, r, 64);

@@ -173,6 +173,11 @@ ngx_http_paytrade_call_redis(ngx_http_paytrade_call_t *call,
 {
     ngx_int_t  rc;
 
+    if (ngx_http_paytrade_partition_is_lost(call->worker, partition)) {
+        ngx_http_paytrade_call_free(call);
+        return NGX_DECLINED;
+    }
+
     if (ngx_http_paytrade_call_tie(call) != NGX_OK) {
         ngx_http_paytrade_call_free(call);
         return NGX_ERROR;
@@ -253,7 +258,14 @@ ngx_http_paytrade_call_tie(ngx_http_paytrade_call_t *call)
     call->cleanup->handler = ngx_http_paytrade_call_cleanup;
     call->cleanup->data = call;
 
-    /* see the client leave */
+    return ngx_http_paytrade_watch(r);
+}
+
+
+ngx_int_t
+ngx_http_paytrade_watch(ngx_http_request_t *r)
+{
+    ngx_event_t  *rev;
 
     r->read_event_handler = ngx_http_test_reading;
     r->write_event_handler = ngx_http_request_empty_handler;
@@ -264,7 +276,14 @@ ngx_http_paytrade_call_tie(ngx_http_paytrade_call_t *call)
     }
 #endif
 
-    return ngx_handle_read_event(r->connection->read, 0);
+    rev = r->connection->read;
+
+    if (rev->ready) {
+        ngx_post_event(rev, &ngx_posted_events);
+        return NGX_OK;
+    }
+
+    return ngx_handle_read_event(rev, 0);
 }
 
 
@@ -273,8 +292,10 @@ ngx_http_paytrade_call_cleanup(void *data)
 {
     ngx_http_paytrade_call_t *call = data;
 
-    ngx_http_paytrade_count(call->worker->conf->shm_zone,
-                            NGX_HTTP_PAYTRADE_CLIENTS_GONE, 1);
+    if (!call->r->header_sent) {
+        ngx_http_paytrade_count(call->worker->conf->shm_zone,
+                                NGX_HTTP_PAYTRADE_CLIENTS_GONE, 1);
+    }
 
     call->r = NULL;
     call->cleanup = NULL;
@@ -296,8 +317,9 @@ ngx_http_paytrade_call_redis_done(ngx_paytrade_redis_op_t *op,
     call->pg_outcome = NGX_PAYTRADE_PG_OK;
     call->reply = reply;
 
-    if (r) {
-        ctx = ngx_http_get_module_ctx(r, ngx_http_paytrade_module);
+    ctx = r ? ngx_http_get_module_ctx(r, ngx_http_paytrade_module) : NULL;
+
+    if (ctx) {
 
         /* calls of one request may overlap */
 
@@ -343,9 +365,11 @@ ngx_http_paytrade_call_done(ngx_http_paytrade_call_t *call)
 
         ngx_http_set_log_request(r->connection->log, r);
 
-        r->read_event_handler = ngx_http_block_reading;
+        /* an internal redirect has taken the context of a late answer */
 
-        call->handler(r, call);
+        if (ngx_http_get_module_ctx(r, ngx_http_paytrade_module)) {
+            call->handler(r, call);
+        }
     }
 
     ngx_http_paytrade_call_free(call);

@@ -51,6 +51,7 @@ typedef struct {
 
 typedef struct {
     pt_slice_t                        sku;
+    ngx_uint_t                        still;    /* rounds without motion */
     unsigned                          seen:1;   /* Redis was asked */
     ngx_http_paytrade_drift_units_t   at[NGX_HTTP_PAYTRADE_SIDES];
 } ngx_http_paytrade_drift_item_t;
@@ -88,6 +89,8 @@ struct ngx_http_paytrade_drift_s {
     ngx_uint_t                   at;       /* the next of page to ask for */
     ngx_uint_t                   in_flight;
     char                         after[64];    /* where the next page begins */
+    ngx_array_t                  before;   /* items of the round before */
+    ngx_uint_t                   moving;   /* items that were in motion */
     ngx_array_t                  suspects; /* orders of the round before */
     ngx_uint_t                   suspected;    /* how many were asked again */
     ngx_http_paytrade_step_pt    compared;     /* the step after a page */
@@ -120,6 +123,7 @@ ngx_int_t ngx_http_paytrade_drift_orders_done(
 
 /* ngx_http_paytrade_drift_items.c: the items of drift->partition. */
 ngx_int_t ngx_http_paytrade_drift_items(ngx_http_paytrade_drift_t *drift);
+void ngx_http_paytrade_drift_drop_moving(ngx_http_paytrade_drift_t *drift);
 void ngx_http_paytrade_drift_item_json(pt_out_t *out,
     ngx_http_paytrade_drift_item_t *item);
 

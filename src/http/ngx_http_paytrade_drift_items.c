@@ -6,6 +6,9 @@
 #include "ngx_http_paytrade_drift.h"
 
 
+#define NGX_HTTP_PAYTRADE_DRIFT_STILL  3
+
+
 static void ngx_http_paytrade_drift_items_listed(ngx_http_request_t *r,
     ngx_http_paytrade_call_t *call);
 static ngx_int_t ngx_http_paytrade_drift_items_read(
@@ -28,6 +31,8 @@ static ngx_int_t ngx_http_paytrade_drift_compare_items(
 static ngx_uint_t ngx_http_paytrade_drift_item_differs(
     ngx_http_paytrade_drift_item_t *item);
 static ngx_int_t ngx_http_paytrade_drift_suspect_item(
+    ngx_http_paytrade_drift_t *drift, ngx_http_paytrade_drift_item_t *item);
+static ngx_uint_t ngx_http_paytrade_drift_still(
     ngx_http_paytrade_drift_t *drift, ngx_http_paytrade_drift_item_t *item);
 static int ngx_http_paytrade_drift_compare_skus(const void *one,
     const void *two);
@@ -404,8 +409,75 @@ ngx_http_paytrade_drift_suspect_item(ngx_http_paytrade_drift_t *drift,
 
     *suspect = *item;
     suspect->sku = pt_slice(p, item->sku.len);
+    suspect->still = ngx_http_paytrade_drift_still(drift, suspect);
 
     return NGX_OK;
+}
+
+
+/* For how many rounds the item has differed in the same way. */
+static ngx_uint_t
+ngx_http_paytrade_drift_still(ngx_http_paytrade_drift_t *drift,
+    ngx_http_paytrade_drift_item_t *item)
+{
+    ngx_uint_t                        i, side;
+    ngx_http_paytrade_drift_item_t   *before;
+    ngx_http_paytrade_drift_units_t  *a, *b;
+
+    before = drift->before.elts;
+
+    for (i = 0; i < drift->before.nelts; i++) {
+        if (pt_slice_eq(before[i].sku, item->sku)) {
+            break;
+        }
+    }
+
+    if (drift->full || i == drift->before.nelts) {
+        return 0;
+    }
+
+    for (side = 0; side < NGX_HTTP_PAYTRADE_SIDES; side++) {
+        a = &before[i].at[side];
+        b = &item->at[side];
+
+        if (a->known != b->known
+            || a->stock != b->stock
+            || a->held != b->held
+            || a->sold != b->sold
+            || a->version != b->version)
+        {
+            return 0;
+        }
+    }
+
+    return before[i].still + 1;
+}
+
+
+/*
+ * A hot item never rests long enough to be compared.  While its numbers move on
+ * it is not told of; what is wrong with it is seen when it rests.
+ */
+void
+ngx_http_paytrade_drift_drop_moving(ngx_http_paytrade_drift_t *drift)
+{
+    ngx_uint_t                       i, n;
+    ngx_http_paytrade_drift_item_t  *item;
+
+    item = drift->items.elts;
+    n = 0;
+
+    for (i = 0; i < drift->items.nelts; i++) {
+
+        if (item[i].still < NGX_HTTP_PAYTRADE_DRIFT_STILL) {
+            drift->moving++;
+
+        } else {
+            item[n++] = item[i];
+        }
+    }
+
+    drift->items.nelts = n;
 }
 
 

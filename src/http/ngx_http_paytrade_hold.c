@@ -39,15 +39,7 @@ ngx_http_paytrade_hold_handler(ngx_http_request_t *r)
     if (r->method != NGX_HTTP_POST
         && r->method != NGX_HTTP_GET && r->method != NGX_HTTP_HEAD)
     {
-        if (ngx_http_paytrade_header(r, "Allow",
-                                     pt_slice_lit("GET, HEAD, POST"))
-            != NGX_OK)
-        {
-            return NGX_HTTP_INTERNAL_SERVER_ERROR;
-        }
-
-        return ngx_http_paytrade_reply_problem(r, PT_METHOD_NOT_ALLOWED,
-                                               "POST holds, GET lists");
+        return ngx_http_paytrade_bad_method(r, "GET, HEAD, POST");
     }
 
     if (ctx->worker == NULL) {
@@ -77,15 +69,11 @@ ngx_http_paytrade_hold_body(ngx_http_request_t *r, pt_slice_t body)
     } else if (rc == NGX_OK) {
         rc = ngx_http_paytrade_hold_start(r);
 
-        if (rc == NGX_AGAIN) {
-            return;
-        }
-
     } else {
         rc = NGX_HTTP_INTERNAL_SERVER_ERROR;
     }
 
-    ngx_http_finalize_request(r, rc);
+    ngx_http_paytrade_wait_body(r, rc);
 }
 
 
@@ -137,7 +125,6 @@ ngx_http_paytrade_hold_cleanup(void *data)
 }
 
 
-/* NGX_AGAIN when an answer is awaited, else what finalizes the request. */
 static ngx_int_t
 ngx_http_paytrade_hold_start(ngx_http_request_t *r)
 {
@@ -181,15 +168,14 @@ ngx_http_paytrade_hold_start(ngx_http_request_t *r)
         return ngx_http_paytrade_hold_submit(r, sale);
 
     case NGX_AGAIN:
-        return NGX_AGAIN;
+        return NGX_HTTP_PAYTRADE_WAITS;
 
     case NGX_DECLINED:
         return ngx_http_paytrade_reply_problem(r, PT_UNKNOWN_ITEM,
                                                "no such item is on sale");
 
     default:
-        return ngx_http_paytrade_reply_problem(r, PT_UNAVAILABLE,
-                             "too many requests are waiting; ask again");
+        return ngx_http_paytrade_started(r, NGX_DECLINED);
     }
 }
 
@@ -205,10 +191,6 @@ ngx_http_paytrade_hold_located(ngx_http_request_t *r, pt_slice_t sale)
     if (sale.len) {
         rc = ngx_http_paytrade_hold_submit(r, sale);
 
-        if (rc == NGX_AGAIN) {
-            return;
-        }
-
     } else if (ctx->failed) {
         rc = ngx_http_paytrade_reply_problem(r, PT_UNAVAILABLE,
                              "the stock cannot be reached; ask again");
@@ -218,7 +200,7 @@ ngx_http_paytrade_hold_located(ngx_http_request_t *r, pt_slice_t sale)
                                              "no such item is on sale");
     }
 
-    ngx_http_paytrade_finish(r, rc);
+    ngx_http_paytrade_wait_call(r, rc);
 }
 
 
@@ -265,6 +247,7 @@ ngx_http_paytrade_hold_submit(ngx_http_request_t *r, pt_slice_t sale)
     size_t                     i;
     u_char                     hash[PT_HASH_LEN];
     pt_out_t                   out;
+    ngx_int_t                  rc;
     pt_hold_t                 *hold;
     ngx_uint_t                 partition;
     ngx_http_paytrade_ctx_t   *ctx;
@@ -273,9 +256,16 @@ ngx_http_paytrade_hold_submit(ngx_http_request_t *r, pt_slice_t sale)
     ctx = ngx_http_get_module_ctx(r, ngx_http_paytrade_module);
     hold = &ctx->hold;
 
+    ngx_http_paytrade_out_init(&out, r, 512);
+    pt_hold_canonical(&out, hold);
+
+    if (out.failed) {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+
     call = ngx_http_paytrade_call_get(r);
     if (call == NULL) {
-        goto refused;
+        return ngx_http_paytrade_started(r, NGX_DECLINED);
     }
 
     ngx_http_paytrade_call_arg(call, ctx->user);
@@ -283,9 +273,6 @@ ngx_http_paytrade_hold_submit(ngx_http_request_t *r, pt_slice_t sale)
 
     ngx_http_paytrade_hash(ctx->key, hash);
     ngx_http_paytrade_call_arg(call, pt_slice(hash, PT_HASH_LEN));
-
-    ngx_http_paytrade_out_init(&out, r, 512);
-    pt_hold_canonical(&out, hold);
 
     ngx_http_paytrade_hash(pt_out_slice(&out), hash);
     ngx_http_paytrade_call_arg(call, pt_slice(hash, PT_HASH_LEN));
@@ -308,21 +295,15 @@ ngx_http_paytrade_hold_submit(ngx_http_request_t *r, pt_slice_t sale)
 
     partition = ngx_http_paytrade_partition_of(ctx->worker->conf, sale);
 
+    /* before it is sent: whoever may hold something is known from here on */
+
     ngx_http_paytrade_zone_buyer(ctx->worker->conf->shm_zone, ctx->user, sale);
 
-    if (!out.failed
-        && ngx_http_paytrade_call_redis(call, partition,
-                                        NGX_PAYTRADE_SCRIPT_HOLD,
-                                        ngx_http_paytrade_hold_answer)
-           == NGX_OK)
-    {
-        return NGX_AGAIN;
-    }
+    rc = ngx_http_paytrade_call_redis(call, partition,
+                                      NGX_PAYTRADE_SCRIPT_HOLD,
+                                      ngx_http_paytrade_hold_answer);
 
-refused:
-
-    return ngx_http_paytrade_reply_problem(r, PT_UNAVAILABLE,
-                         "too many requests are waiting; ask again");
+    return ngx_http_paytrade_started(r, rc);
 }
 
 
@@ -367,27 +348,22 @@ ngx_http_paytrade_hold_list(ngx_http_request_t *r)
     }
 
     call = ngx_http_paytrade_call_get(r);
-
-    if (call) {
-        ngx_http_paytrade_call_str(call, "orders");
-        ngx_http_paytrade_call_int(call, 2);
-        ngx_http_paytrade_call_arg(call, sale);
-        ngx_http_paytrade_call_arg(call, ctx->user);
-
-        partition = ngx_http_paytrade_partition_of(ctx->worker->conf, sale);
-
-        if (ngx_http_paytrade_call_redis(call, partition,
-                                         NGX_PAYTRADE_SCRIPT_READ,
-                                         ngx_http_paytrade_hold_listed)
-            == NGX_OK)
-        {
-            r->main->count++;
-            return NGX_DONE;
-        }
+    if (call == NULL) {
+        return ngx_http_paytrade_started(r, NGX_DECLINED);
     }
 
-    return ngx_http_paytrade_reply_problem(r, PT_UNAVAILABLE,
-                         "too many requests are waiting; ask again");
+    ngx_http_paytrade_call_str(call, "orders");
+    ngx_http_paytrade_call_int(call, 2);
+    ngx_http_paytrade_call_arg(call, sale);
+    ngx_http_paytrade_call_arg(call, ctx->user);
+
+    partition = ngx_http_paytrade_partition_of(ctx->worker->conf, sale);
+
+    rc = ngx_http_paytrade_call_redis(call, partition,
+                                      NGX_PAYTRADE_SCRIPT_READ,
+                                      ngx_http_paytrade_hold_listed);
+
+    return ngx_http_paytrade_wait(r, ngx_http_paytrade_started(r, rc));
 }
 
 
@@ -428,8 +404,7 @@ ngx_http_paytrade_hold_listed(ngx_http_request_t *r,
             pt_out_char(&out, ',');
         }
 
-        pt_order_json(&out, &order,
-                      pt_slice(mcf->currency.data, mcf->currency.len),
+        pt_order_json(&out, &order, ngx_http_paytrade_currency(call->worker),
                       mcf->decimals);
     }
 

@@ -3,7 +3,6 @@
  */
 
 #include "ngx_http_paytrade.h"
-#include "ngx_paytrade_pg_queries.h"
 
 
 #define NGX_HTTP_PAYTRADE_HOLD_FIELDS  5
@@ -28,9 +27,6 @@ static ngx_int_t ngx_http_paytrade_hold_replayed(ngx_http_request_t *r,
     ngx_http_paytrade_call_t *call, pt_slice_t *f);
 static ngx_int_t ngx_http_paytrade_hold_replay(ngx_http_request_t *r,
     ngx_http_paytrade_call_t *call, pt_slice_t row);
-static ngx_int_t ngx_http_paytrade_hold_order(ngx_http_request_t *r,
-    ngx_http_paytrade_call_t *call, pt_order_t *order, ngx_uint_t status,
-    const char *result);
 static ngx_int_t ngx_http_paytrade_hold_purged(ngx_http_request_t *r,
     ngx_http_paytrade_call_t *call, pt_slice_t *f);
 static void ngx_http_paytrade_hold_purged_row(ngx_http_request_t *r,
@@ -104,9 +100,7 @@ ngx_http_paytrade_hold_answer(ngx_http_request_t *r,
         rc = ngx_http_paytrade_reply_problem(r, word->problem, word->detail);
     }
 
-    if (rc != NGX_AGAIN) {
-        ngx_http_paytrade_finish(r, rc);
-    }
+    ngx_http_paytrade_wait_call(r, rc);
 }
 
 
@@ -152,8 +146,7 @@ ngx_http_paytrade_hold_held(ngx_http_request_t *r,
     ngx_http_paytrade_count(call->worker->conf->shm_zone,
                             NGX_HTTP_PAYTRADE_HELD, 1);
 
-    return ngx_http_paytrade_hold_order(r, call, &order, NGX_HTTP_CREATED,
-                                        "held");
+    return ngx_http_paytrade_reply_order(r, NGX_HTTP_CREATED, "held", &order);
 }
 
 
@@ -191,30 +184,7 @@ ngx_http_paytrade_hold_replay(ngx_http_request_t *r,
     ngx_http_paytrade_count(call->worker->conf->shm_zone,
                             NGX_HTTP_PAYTRADE_REPLAYED, 1);
 
-    return ngx_http_paytrade_hold_order(r, call, &order, NGX_HTTP_OK,
-                                        "replayed");
-}
-
-
-static ngx_int_t
-ngx_http_paytrade_hold_order(ngx_http_request_t *r,
-    ngx_http_paytrade_call_t *call, pt_order_t *order, ngx_uint_t status,
-    const char *result)
-{
-    pt_out_t                        out;
-    ngx_http_paytrade_main_conf_t  *mcf;
-
-    mcf = call->worker->conf;
-
-    ngx_http_paytrade_set_order_vars(r, order->id, order->amount);
-
-    ngx_http_paytrade_out_init(&out, r, 512);
-
-    pt_order_json(&out, order,
-                  pt_slice(mcf->currency.data, mcf->currency.len),
-                  mcf->decimals);
-
-    return ngx_http_paytrade_reply_json(r, status, result, &out);
+    return ngx_http_paytrade_reply_order(r, NGX_HTTP_OK, "replayed", &order);
 }
 
 
@@ -223,23 +193,8 @@ static ngx_int_t
 ngx_http_paytrade_hold_purged(ngx_http_request_t *r,
     ngx_http_paytrade_call_t *call, pt_slice_t *f)
 {
-    ngx_http_paytrade_call_t  *query;
-
-    query = ngx_http_paytrade_call_get(r);
-
-    if (query) {
-        ngx_http_paytrade_call_arg(query, f[1]);
-
-        if (ngx_http_paytrade_call_pg(query, ngx_paytrade_pg_order,
-                                      ngx_http_paytrade_hold_purged_row)
-            == NGX_OK)
-        {
-            return NGX_AGAIN;
-        }
-    }
-
-    return ngx_http_paytrade_reply_problem(r, PT_UNAVAILABLE,
-                         "too many requests are waiting; ask again");
+    return ngx_http_paytrade_stored_order(r, f[1],
+                                          ngx_http_paytrade_hold_purged_row);
 }
 
 

@@ -6,7 +6,6 @@
  */
 
 #include "ngx_http_paytrade.h"
-#include "ngx_paytrade_pg_queries.h"
 
 
 static ngx_int_t ngx_http_paytrade_order_read(ngx_http_request_t *r,
@@ -14,8 +13,6 @@ static ngx_int_t ngx_http_paytrade_order_read(ngx_http_request_t *r,
 static ngx_int_t ngx_http_paytrade_order_submit(ngx_http_request_t *r,
     pt_slice_t id);
 static void ngx_http_paytrade_order_answer(ngx_http_request_t *r,
-    ngx_http_paytrade_call_t *call);
-static ngx_int_t ngx_http_paytrade_order_stored(ngx_http_request_t *r,
     ngx_http_paytrade_call_t *call);
 static void ngx_http_paytrade_order_stored_answer(ngx_http_request_t *r,
     ngx_http_paytrade_call_t *call);
@@ -40,15 +37,7 @@ ngx_http_paytrade_order_handler(ngx_http_request_t *r)
     if (r->method != NGX_HTTP_GET && r->method != NGX_HTTP_HEAD
         && r->method != NGX_HTTP_DELETE)
     {
-        if (ngx_http_paytrade_header(r, "Allow",
-                                     pt_slice_lit("GET, HEAD, DELETE"))
-            != NGX_OK)
-        {
-            return NGX_HTTP_INTERNAL_SERVER_ERROR;
-        }
-
-        return ngx_http_paytrade_reply_problem(r, PT_METHOD_NOT_ALLOWED,
-                                               "GET tells, DELETE cancels");
+        return ngx_http_paytrade_bad_method(r, "GET, HEAD, DELETE");
     }
 
     if (ctx->worker == NULL) {
@@ -70,13 +59,9 @@ ngx_http_paytrade_order_handler(ngx_http_request_t *r)
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
     }
 
-    if (ngx_http_paytrade_order_submit(r, id) == NGX_OK) {
-        r->main->count++;
-        return NGX_DONE;
-    }
+    rc = ngx_http_paytrade_order_submit(r, id);
 
-    return ngx_http_paytrade_reply_problem(r, PT_UNAVAILABLE,
-                         "too many requests are waiting; ask again");
+    return ngx_http_paytrade_wait(r, ngx_http_paytrade_started(r, rc));
 }
 
 
@@ -171,7 +156,8 @@ ngx_http_paytrade_order_answer(ngx_http_request_t *r,
         rc = ngx_http_paytrade_reply_failure(r, call);
 
     } else if (pt_slice_eq(word, pt_slice_lit("unknown_order"))) {
-        rc = ngx_http_paytrade_order_stored(r, call);
+        rc = ngx_http_paytrade_stored_order(r, call->argv[2],
+                                       ngx_http_paytrade_order_stored_answer);
 
     } else if (pt_slice_eq(word, pt_slice_lit("already_paid"))) {
         rc = ngx_http_paytrade_reply_problem(r, PT_ALREADY_PAID,
@@ -192,38 +178,7 @@ ngx_http_paytrade_order_answer(ngx_http_request_t *r,
         rc = ngx_http_paytrade_reply_failure(r, call);
     }
 
-    if (rc != NGX_AGAIN) {
-        ngx_http_paytrade_finish(r, rc);
-    }
-}
-
-
-/* Redis does not know it (any more): NGX_AGAIN, or what finalizes. */
-static ngx_int_t
-ngx_http_paytrade_order_stored(ngx_http_request_t *r,
-    ngx_http_paytrade_call_t *call)
-{
-    ngx_http_paytrade_ctx_t   *ctx;
-    ngx_http_paytrade_call_t  *query;
-
-    ctx = ngx_http_get_module_ctx(r, ngx_http_paytrade_module);
-
-    query = ngx_http_paytrade_call_get(r);
-
-    if (query) {
-        ngx_http_paytrade_call_arg(query, pt_slice(ctx->order_id.data,
-                                                   ctx->order_id.len));
-
-        if (ngx_http_paytrade_call_pg(query, ngx_paytrade_pg_order,
-                                      ngx_http_paytrade_order_stored_answer)
-            == NGX_OK)
-        {
-            return NGX_AGAIN;
-        }
-    }
-
-    return ngx_http_paytrade_reply_problem(r, PT_UNAVAILABLE,
-                         "too many requests are waiting; ask again");
+    ngx_http_paytrade_wait_call(r, rc);
 }
 
 
@@ -231,10 +186,11 @@ static void
 ngx_http_paytrade_order_stored_answer(ngx_http_request_t *r,
     ngx_http_paytrade_call_t *call)
 {
-    PGresult   *res;
-    ngx_int_t   rc;
-    pt_slice_t  row;
-    pt_order_t  order;
+    PGresult                 *res;
+    ngx_int_t                 rc;
+    pt_slice_t                row;
+    pt_order_t                order;
+    ngx_http_paytrade_ctx_t  *ctx;
 
     if (call->pg_outcome != NGX_PAYTRADE_PG_OK) {
         ngx_http_paytrade_finish(r, ngx_http_paytrade_reply_failure(r, call));
@@ -252,8 +208,11 @@ ngx_http_paytrade_order_stored_answer(ngx_http_request_t *r,
 
     row = pt_slice(PQgetvalue(res, 0, 0), PQgetlength(res, 0, 0));
 
+    ctx = ngx_http_get_module_ctx(r, ngx_http_paytrade_module);
+
     if (r->method == NGX_HTTP_DELETE
         && pt_order_parse_row(&order, row) == 0
+        && pt_slice_eq(order.user, ctx->user)
         && order.status != PT_ORDER_CANCELLED
         && order.status != PT_ORDER_EXPIRED)
     {
@@ -276,10 +235,8 @@ static ngx_int_t
 ngx_http_paytrade_order_reply(ngx_http_request_t *r,
     ngx_http_paytrade_call_t *call, pt_slice_t row, const char *result)
 {
-    pt_out_t                        out;
-    pt_order_t                      order;
-    ngx_http_paytrade_ctx_t        *ctx;
-    ngx_http_paytrade_main_conf_t  *mcf;
+    pt_order_t                order;
+    ngx_http_paytrade_ctx_t  *ctx;
 
     if (pt_order_parse_row(&order, row) != 0) {
         call->reply = row;
@@ -287,20 +244,11 @@ ngx_http_paytrade_order_reply(ngx_http_request_t *r,
     }
 
     ctx = ngx_http_get_module_ctx(r, ngx_http_paytrade_module);
-    mcf = call->worker->conf;
 
     if (!pt_slice_eq(order.user, ctx->user)) {
         return ngx_http_paytrade_reply_problem(r, PT_UNKNOWN_ORDER,
                                                "there is no such order");
     }
 
-    ngx_http_paytrade_set_order_vars(r, order.id, order.amount);
-
-    ngx_http_paytrade_out_init(&out, r, 512);
-
-    pt_order_json(&out, &order,
-                  pt_slice(mcf->currency.data, mcf->currency.len),
-                  mcf->decimals);
-
-    return ngx_http_paytrade_reply_json(r, NGX_HTTP_OK, result, &out);
+    return ngx_http_paytrade_reply_order(r, NGX_HTTP_OK, result, &order);
 }

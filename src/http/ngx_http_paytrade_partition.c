@@ -14,25 +14,13 @@
 #include "ngx_paytrade_pg_queries.h"
 
 
-#define NGX_HTTP_PAYTRADE_RETRY      250
-
-
-/* What `state` of restore.lua answers. */
-typedef struct {
-    pt_slice_t  run;
-    int64_t     epoch;         /* 0: none */
-    int         fresh;
-    int64_t     partitions;    /* 0: not known */
-} ngx_http_paytrade_found_t;
+#define NGX_HTTP_PAYTRADE_RETRY  100
 
 
 static ngx_int_t ngx_http_paytrade_ask(ngx_http_paytrade_partition_t *part,
     ngx_paytrade_redis_cmd_pt handler, ngx_uint_t argc, pt_slice_t *argv);
 static void ngx_http_paytrade_state_answer(ngx_paytrade_redis_cmd_t *cmd,
     ngx_paytrade_redis_outcome_e outcome, redisReply *reply);
-static ngx_int_t ngx_http_paytrade_read_state(
-    ngx_http_paytrade_partition_t *part, redisReply *reply,
-    ngx_http_paytrade_found_t *found);
 static void ngx_http_paytrade_ask_postgres(
     ngx_http_paytrade_partition_t *part);
 static void ngx_http_paytrade_postgres_answer(
@@ -43,7 +31,9 @@ static void ngx_http_paytrade_adopt(ngx_http_paytrade_partition_t *part,
     ngx_uint_t fresh);
 static void ngx_http_paytrade_adopt_answer(ngx_paytrade_redis_cmd_t *cmd,
     ngx_paytrade_redis_outcome_e outcome, redisReply *reply);
-static void ngx_http_paytrade_invalidate_answer(ngx_paytrade_redis_cmd_t *cmd,
+static void ngx_http_paytrade_stop_selling(
+    ngx_http_paytrade_partition_t *part);
+static void ngx_http_paytrade_stop_answer(ngx_paytrade_redis_cmd_t *cmd,
     ngx_paytrade_redis_outcome_e outcome, redisReply *reply);
 static void ngx_http_paytrade_open(ngx_http_paytrade_partition_t *part);
 static void ngx_http_paytrade_lost(ngx_http_paytrade_partition_t *part);
@@ -78,8 +68,11 @@ void
 ngx_http_paytrade_partition_connected(ngx_http_paytrade_partition_t *part,
     ngx_uint_t ready)
 {
+    /* what was asked before says nothing of the server of now */
+
+    part->connects++;
+
     if (!ready) {
-        part->pump.drained = 0;
         ngx_http_paytrade_set_state(part, NGX_HTTP_PAYTRADE_UNKNOWN);
         return;
     }
@@ -103,6 +96,11 @@ ngx_http_paytrade_partition_recheck(ngx_http_paytrade_partition_t *part)
 
     if (part->state != NGX_HTTP_PAYTRADE_LOST) {
         ngx_http_paytrade_set_state(part, NGX_HTTP_PAYTRADE_CHECKING);
+    }
+
+    if (part->rebuild_wanted) {
+        ngx_http_paytrade_stop_selling(part);
+        return;
     }
 
     argv[0] = pt_slice_lit("state");
@@ -158,11 +156,13 @@ ngx_http_paytrade_state_answer(ngx_paytrade_redis_cmd_t *cmd,
 
     if (found.partitions && found.partitions != part->worker->conf->partitions)
     {
-        ngx_log_error(NGX_LOG_ERR, part->worker->log, 0,
-                      "paytrade: Redis was filled with %L partitions but "
-                      "paytrade_partitions is %i; nothing is sold until they "
-                      "are the same", found.partitions,
-                      part->worker->conf->partitions);
+        if (ngx_http_paytrade_partition_may_tell(part)) {
+            ngx_log_error(NGX_LOG_ERR, part->worker->log, 0,
+                          "paytrade: Redis was filled with %L partitions but "
+                          "paytrade_partitions is %i; nothing is sold until "
+                          "they are the same", found.partitions,
+                          part->worker->conf->partitions);
+        }
 
         ngx_http_paytrade_later(part, NULL);
         return;
@@ -178,72 +178,18 @@ ngx_http_paytrade_state_answer(ngx_paytrade_redis_cmd_t *cmd,
         return;
     }
 
+    /*
+     * Only the owner decides, and only when PostgreSQL has got all that was
+     * read from the server before: a batch that is still under way would not
+     * be in the answer.
+     */
+
+    if (!part->owned || ngx_exiting || part->pump.writing) {
+        ngx_http_paytrade_later(part, NULL);
+        return;
+    }
+
     ngx_http_paytrade_ask_postgres(part);
-}
-
-
-static ngx_int_t
-ngx_http_paytrade_read_state(ngx_http_paytrade_partition_t *part,
-    redisReply *reply, ngx_http_paytrade_found_t *found)
-{
-    int64_t     waiting, now_ms;
-    pt_slice_t  text, f[8], id[2];
-
-    text = ngx_http_paytrade_restore_reply(reply);
-
-    /* state run epoch fresh partitions last_id waiting now_ms */
-
-    if (pt_slice_split(text, '\t', f, 8) != 8
-        || !pt_slice_eq(f[0], pt_slice_lit("state")))
-    {
-        return NGX_ERROR;
-    }
-
-    found->run = f[1];
-    found->fresh = pt_slice_eq(f[3], pt_slice_lit("1"));
-    found->epoch = 0;
-    found->partitions = 0;
-    part->redis_last_ms = 0;
-    part->redis_last_seq = 0;
-
-    if ((f[2].len && pt_slice_uint(f[2], INT64_MAX, &found->epoch) != 0)
-        || (f[4].len && pt_slice_uint(f[4], PT_PARTITIONS_MAX,
-                                      &found->partitions) != 0)
-        || (f[6].len && pt_slice_uint(f[6], INT64_MAX, &waiting) != 0)
-        || pt_slice_uint(f[7], PT_TIME_MAX_MS, &now_ms) != 0)
-    {
-        return NGX_ERROR;
-    }
-
-    if (f[5].len
-        && (pt_slice_split(f[5], '-', id, 2) != 2
-            || pt_slice_uint(id[0], INT64_MAX, &part->redis_last_ms) != 0
-            || pt_slice_uint(id[1], INT64_MAX, &part->redis_last_seq) != 0))
-    {
-        return NGX_ERROR;
-    }
-
-    return NGX_OK;
-}
-
-
-/* What restore.lua answers: a header, then one string. */
-pt_slice_t
-ngx_http_paytrade_restore_reply(redisReply *reply)
-{
-    redisReply  *text;
-
-    if (reply->type != REDIS_REPLY_ARRAY || reply->elements != 2) {
-        return pt_slice_null;
-    }
-
-    text = reply->element[1];
-
-    if (text->type != REDIS_REPLY_STRING) {
-        return pt_slice_null;
-    }
-
-    return pt_slice(text->str, text->len);
 }
 
 
@@ -264,6 +210,7 @@ ngx_http_paytrade_ask_postgres(ngx_http_paytrade_partition_t *part)
     part->exchange.data = part;
     part->exchange.read_only = 1;
 
+    part->asked_on = part->connects;
     part->busy = 1;
 
     ngx_paytrade_pg_submit(part->worker->pg, &part->exchange);
@@ -280,6 +227,11 @@ ngx_http_paytrade_postgres_answer(ngx_paytrade_pg_exchange_t *exchange,
 
     part = exchange->data;
     part->busy = 0;
+
+    if (part->asked_on != part->connects) {
+        ngx_http_paytrade_later(part, NULL);
+        return;
+    }
 
     if (outcome != NGX_PAYTRADE_PG_OK) {
         ngx_http_paytrade_later(part, "PostgreSQL has to be asked whether "
@@ -396,21 +348,34 @@ ngx_http_paytrade_open(ngx_http_paytrade_partition_t *part)
 static void
 ngx_http_paytrade_lost(ngx_http_paytrade_partition_t *part)
 {
+    ngx_http_paytrade_counters_t  *counters;
+
     if (part->state != NGX_HTTP_PAYTRADE_LOST) {
         ngx_log_error(NGX_LOG_ERR, part->worker->log, 0,
-                      "paytrade: Redis has lost changes of partition %ui that "
-                      "PostgreSQL has seen; nothing is sold until it is "
+                      "paytrade: partition %ui in Redis is not what "
+                      "PostgreSQL knows of it; nothing is sold until it is "
                       "rebuilt", part->number);
     }
 
+    /* a filter that is being filled from it would be taken for complete */
+
+    counters = ngx_http_paytrade_counters(part->worker->conf->shm_zone);
+    counters->recalled[part->number] = 0;
+
     ngx_http_paytrade_set_state(part, NGX_HTTP_PAYTRADE_LOST);
+    ngx_http_paytrade_rebuild_start(part);
+}
 
-    if (part->owned && !ngx_exiting) {
-        ngx_http_paytrade_rebuild_start(part);
-        return;
-    }
 
-    ngx_http_paytrade_later(part, NULL);
+ngx_uint_t
+ngx_http_paytrade_partition_is_lost(ngx_http_paytrade_worker_t *worker,
+    ngx_uint_t partition)
+{
+    ngx_http_paytrade_counters_t  *counters;
+
+    counters = ngx_http_paytrade_counters(worker->conf->shm_zone);
+
+    return counters->state[partition] == NGX_HTTP_PAYTRADE_LOST;
 }
 
 
@@ -437,9 +402,7 @@ static void
 ngx_http_paytrade_later(ngx_http_paytrade_partition_t *part,
     const char *reason)
 {
-    if (reason && part->told != ngx_time()) {
-        part->told = ngx_time();
-
+    if (reason && ngx_http_paytrade_partition_may_tell(part)) {
         ngx_log_error(NGX_LOG_ERR, part->worker->log, 0,
                       "paytrade: partition %ui is not served: %s",
                       part->number, reason);
@@ -448,6 +411,19 @@ ngx_http_paytrade_later(ngx_http_paytrade_partition_t *part,
     if (!part->retry.timer_set && !ngx_exiting) {
         ngx_add_timer(&part->retry, NGX_HTTP_PAYTRADE_RETRY);
     }
+}
+
+
+ngx_uint_t
+ngx_http_paytrade_partition_may_tell(ngx_http_paytrade_partition_t *part)
+{
+    if (part->told == ngx_time()) {
+        return 0;
+    }
+
+    part->told = ngx_time();
+
+    return 1;
 }
 
 
@@ -508,38 +484,60 @@ ngx_http_paytrade_partition_stop(ngx_http_paytrade_partition_t *part)
 }
 
 
-/*
- * Without an epoch no worker sells, and the owner finds at its next sweep that
- * it has to rebuild.
- */
-void
+ngx_int_t
 ngx_http_paytrade_partition_request_rebuild(ngx_http_paytrade_worker_t *worker,
     ngx_uint_t partition)
 {
-    pt_slice_t                      argv[1];
     ngx_http_paytrade_partition_t  *part;
+
+    if (ngx_paytrade_redis_state(worker->redis) != NGX_PAYTRADE_REDIS_READY) {
+        return NGX_DECLINED;
+    }
 
     part = &worker->partitions[partition];
 
-    if (part->busy || part->rebuild) {
-        return;
+    part->rebuild_wanted = 1;
+    ngx_http_paytrade_partition_recheck(part);
+
+    return NGX_OK;
+}
+
+
+/*
+ * From then on every script refuses, and the owner finds at its next sweep
+ * that it has to rebuild.
+ */
+static void
+ngx_http_paytrade_stop_selling(ngx_http_paytrade_partition_t *part)
+{
+    pt_slice_t  argv[1];
+
+    argv[0] = pt_slice_lit("stop");
+
+    if (ngx_http_paytrade_ask(part, ngx_http_paytrade_stop_answer, 1, argv)
+        != NGX_OK)
+    {
+        ngx_http_paytrade_later(part, NULL);
     }
-
-    argv[0] = pt_slice_lit("invalidate");
-
-    (void) ngx_http_paytrade_ask(part, ngx_http_paytrade_invalidate_answer, 1,
-                                 argv);
 }
 
 
 static void
-ngx_http_paytrade_invalidate_answer(ngx_paytrade_redis_cmd_t *cmd,
+ngx_http_paytrade_stop_answer(ngx_paytrade_redis_cmd_t *cmd,
     ngx_paytrade_redis_outcome_e outcome, redisReply *reply)
 {
     ngx_http_paytrade_partition_t  *part;
 
     part = cmd->data;
     part->busy = 0;
+
+    if (outcome != NGX_PAYTRADE_REDIS_OK) {
+        ngx_http_paytrade_later(part,
+                                ngx_paytrade_redis_outcome_word(outcome));
+        return;
+    }
+
+    part->rebuild_wanted = 0;
 
     ngx_http_paytrade_partition_recheck(part);
 }

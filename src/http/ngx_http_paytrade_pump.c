@@ -123,13 +123,6 @@ ngx_http_paytrade_pump_read(void *data, ngx_paytrade_redis_entries_t *entries)
 
     pump = &part->pump;
 
-    if (entries == NULL) {
-        pump->drained = 1;
-        return;
-    }
-
-    pump->drained = 0;
-
     if (ngx_http_paytrade_pump_reserve(pump, entries->nops, part->worker->log)
         != NGX_OK)
     {
@@ -148,6 +141,8 @@ ngx_http_paytrade_pump_read(void *data, ngx_paytrade_redis_entries_t *entries)
     }
 
     pump->epoch = part->redis_epoch;
+    pump->connects = part->connects;
+    pump->writing = 1;
 
     ngx_paytrade_pg_writer_write(pump->writer, part->number,
                                  entries->entries[entries->nentries - 1].id,
@@ -185,16 +180,25 @@ ngx_http_paytrade_pump_written(void *data, int64_t epoch, ngx_uint_t dead)
 {
     ngx_http_paytrade_partition_t *part = data;
 
-    ngx_paytrade_redis_journal_done(part->pump.reader);
+    ngx_http_paytrade_pump_t  *pump;
+
+    pump = &part->pump;
+    pump->writing = 0;
+
+    ngx_paytrade_redis_journal_done(pump->reader);
 
     /*
-     * The partition was rebuilt from PostgreSQL after this batch had been read
-     * and before it was written: Redis does not know these changes.
+     * While this batch was under way another worker, for this one leaves, took
+     * a new server as it is or rebuilt the partition from PostgreSQL: Redis may
+     * not know these changes.
      */
 
-    if (epoch > 1 && part->pump.epoch && epoch > part->pump.epoch) {
-        ngx_http_paytrade_partition_request_rebuild(part->worker,
-                                                    part->number);
+    if ((part->state == NGX_HTTP_PAYTRADE_OPEN
+         && part->connects != pump->connects)
+        || (pump->epoch && epoch > pump->epoch))
+    {
+        (void) ngx_http_paytrade_partition_request_rebuild(part->worker,
+                                                           part->number);
     }
 }
 

@@ -1,22 +1,25 @@
 /*
  * The rebuild: a partition that Redis lost, made again from PostgreSQL.
  *
- * First the journal is drained, so that PostgreSQL has all that Redis still
- * knows.  Then PostgreSQL gives the partition a new epoch, what is left of it
- * in Redis is removed, its tables are read page by page and loaded, and the
- * last step lets the workers sell again.  Until that step every script
- * refuses the partition; a rebuild that breaks off is begun anew.
+ * First every script is made to refuse the partition, and the journal, to
+ * which nothing can be added any more, is waited for, so that PostgreSQL has
+ * all that Redis still knows.  Then PostgreSQL gives the partition a new epoch,
+ * what is left of it in Redis is removed, its tables are read page by page and
+ * loaded, and the last step lets the workers sell again.  A rebuild that breaks
+ * off is begun anew.
  *
- *     DRAIN -> EPOCH -> PROGRESS -> CLEAR -> (PAGE -> LOAD)... -> FINISH
+ *     STOP... -> EPOCH -> PROGRESS -> CLEAR... -> (PAGE -> LOAD)... -> FINISH
  */
 
 #include "ngx_http_paytrade.h"
 #include "ngx_paytrade_pg_queries.h"
 
 
-#define NGX_HTTP_PAYTRADE_DRAIN_POLL  50
-#define NGX_HTTP_PAYTRADE_DRAIN_MAX   10000
-#define NGX_HTTP_PAYTRADE_PAGE        500
+#define NGX_HTTP_PAYTRADE_DRAIN_POLL    50
+#define NGX_HTTP_PAYTRADE_PAGE          500
+
+/* A page of a large sale sums up all of its orders. */
+#define NGX_HTTP_PAYTRADE_PAGE_TIMEOUT  600000
 
 
 typedef void (*ngx_http_paytrade_rows_pt)(ngx_http_paytrade_rebuild_t *rb,
@@ -56,7 +59,9 @@ struct ngx_http_paytrade_rebuild_s {
 };
 
 
-static void ngx_http_paytrade_rebuild_drain(ngx_event_t *ev);
+static void ngx_http_paytrade_rebuild_stop_selling(ngx_event_t *ev);
+static void ngx_http_paytrade_rebuild_stopped(
+    ngx_http_paytrade_rebuild_t *rb, pt_slice_t reply);
 static void ngx_http_paytrade_rebuild_epoch(ngx_http_paytrade_rebuild_t *rb,
     PGresult *res);
 static void ngx_http_paytrade_rebuild_progress(
@@ -111,20 +116,16 @@ ngx_http_paytrade_rebuild_start(ngx_http_paytrade_partition_t *part)
         return;
     }
 
-    ngx_log_error(NGX_LOG_NOTICE, part->worker->log, 0,
-                  "paytrade: rebuilding partition %ui from PostgreSQL",
-                  part->number);
-
     part->rebuild = rb;
 
     rb->part = part;
     rb->started = ngx_current_msec;
-    rb->timer.handler = ngx_http_paytrade_rebuild_drain;
+    rb->timer.handler = ngx_http_paytrade_rebuild_stop_selling;
     rb->timer.data = rb;
     rb->timer.log = part->worker->log;
     rb->timer.cancelable = 1;
 
-    ngx_add_timer(&rb->timer, NGX_HTTP_PAYTRADE_DRAIN_POLL);
+    ngx_add_timer(&rb->timer, 1);
 }
 
 
@@ -149,23 +150,54 @@ ngx_http_paytrade_rebuild_stop(ngx_http_paytrade_partition_t *part)
 
 
 static void
-ngx_http_paytrade_rebuild_drain(ngx_event_t *ev)
+ngx_http_paytrade_rebuild_stop_selling(ngx_event_t *ev)
 {
     ngx_http_paytrade_rebuild_t *rb = ev->data;
 
-    /*
-     * What a journal that cannot be drained writes after the rebuild comes with
-     * an older epoch, and asks for another rebuild.
-     */
+    pt_slice_t  argv[1];
 
-    if (!rb->part->pump.drained
-        && ngx_current_msec - rb->started < NGX_HTTP_PAYTRADE_DRAIN_MAX)
+    argv[0] = pt_slice_lit("stop");
+
+    ngx_http_paytrade_rebuild_tell(rb, 1, argv,
+                                   ngx_http_paytrade_rebuild_stopped);
+}
+
+
+/* stopped n: entries that are still in the journal */
+static void
+ngx_http_paytrade_rebuild_stopped(ngx_http_paytrade_rebuild_t *rb,
+    pt_slice_t reply)
+{
+    pt_slice_t                      f[2];
+    ngx_http_paytrade_partition_t  *part;
+
+    part = rb->part;
+
+    if (pt_slice_split(reply, '\t', f, 2) != 2
+        || !pt_slice_eq(f[0], pt_slice_lit("stopped")))
     {
+        ngx_http_paytrade_rebuild_fail(rb, "stop");
+        return;
+    }
+
+    if (!pt_slice_eq(f[1], pt_slice_lit("0"))) {
+
+        if (ngx_http_paytrade_partition_may_tell(part)) {
+            ngx_log_error(NGX_LOG_NOTICE, part->worker->log, 0,
+                          "paytrade: rebuild of partition %ui waits for %*s "
+                          "entries of its journal", part->number,
+                          f[1].len, f[1].data);
+        }
+
         ngx_add_timer(&rb->timer, NGX_HTTP_PAYTRADE_DRAIN_POLL);
         return;
     }
 
-    rb->params[0] = rb->part->number_text;
+    ngx_log_error(NGX_LOG_NOTICE, part->worker->log, 0,
+                  "paytrade: rebuilding partition %ui from PostgreSQL",
+                  part->number);
+
+    rb->params[0] = part->number_text;
 
     ngx_http_paytrade_rebuild_query(rb, ngx_paytrade_pg_rebuild_begin, 1,
                                     ngx_http_paytrade_rebuild_epoch);
@@ -413,9 +445,13 @@ ngx_http_paytrade_rebuild_query(ngx_http_paytrade_rebuild_t *rb,
     rb->exchange.handler = ngx_http_paytrade_rebuild_queried;
     rb->exchange.data = rb;
 
+    rb->exchange.timeout = NGX_HTTP_PAYTRADE_PAGE_TIMEOUT;
+
     rb->waiting = 1;
 
-    ngx_paytrade_pg_submit(rb->part->worker->pg, &rb->exchange);
+    /* nothing is left to write, and buyers' look-ups need not wait */
+
+    ngx_paytrade_pg_submit(rb->part->worker->pg_journal, &rb->exchange);
 }
 
 
@@ -494,9 +530,11 @@ ngx_http_paytrade_rebuild_fail(ngx_http_paytrade_rebuild_t *rb,
 
     part = rb->part;
 
-    ngx_log_error(NGX_LOG_ERR, part->worker->log, 0,
-                  "paytrade: rebuild of partition %ui broke off at \"%s\", it "
-                  "begins anew", part->number, step);
+    if (ngx_http_paytrade_partition_may_tell(part)) {
+        ngx_log_error(NGX_LOG_ERR, part->worker->log, 0,
+                      "paytrade: rebuild of partition %ui broke off at "
+                      "\"%s\", it begins anew", part->number, step);
+    }
 
     part->rebuild = NULL;
     ngx_http_paytrade_rebuild_free(rb);

@@ -321,7 +321,7 @@ ngx_http_paytrade_recall_end(ngx_http_paytrade_recall_t *recall,
     part = recall->part;
     part->recall = NULL;
 
-    if (done) {
+    if (done && part->state == NGX_HTTP_PAYTRADE_OPEN) {
         counters = ngx_http_paytrade_counters(part->worker->conf->shm_zone);
         counters->recalled[part->number] = 1;
     }

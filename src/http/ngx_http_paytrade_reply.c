@@ -241,6 +241,8 @@ ngx_http_paytrade_finish(ngx_http_request_t *r, ngx_int_t rc)
 
     c = r->connection;
 
+    r->read_event_handler = ngx_http_block_reading;
+
     ngx_http_finalize_request(r, rc);
 
     ngx_http_run_posted_requests(c);

@@ -11,6 +11,7 @@
 
 static ngx_int_t ngx_http_paytrade_worker_start(
     ngx_http_paytrade_worker_t *worker, ngx_cycle_t *cycle);
+static void ngx_http_paytrade_worker_free(ngx_http_paytrade_worker_t *worker);
 static ngx_int_t ngx_http_paytrade_open_partitions(
     ngx_http_paytrade_worker_t *worker);
 static ngx_int_t ngx_http_paytrade_open_batcher(
@@ -72,6 +73,7 @@ ngx_http_paytrade_init_process(ngx_cycle_t *cycle)
     if (ngx_http_paytrade_worker_start(worker, cycle) != NGX_OK) {
         ngx_log_error(NGX_LOG_CRIT, cycle->log, 0,
                       "paytrade: not enough memory to start");
+        ngx_http_paytrade_worker_free(worker);
         return NGX_OK;
     }
 
@@ -87,6 +89,7 @@ ngx_http_paytrade_worker_start(ngx_http_paytrade_worker_t *worker,
 {
     u_char                         *p;
     ngx_str_t                       name;
+    ngx_uint_t                      i, eager;
     ngx_core_conf_t                *ccf;
     ngx_http_paytrade_main_conf_t  *mcf;
 
@@ -121,10 +124,10 @@ ngx_http_paytrade_worker_start(ngx_http_paytrade_worker_t *worker,
 
     worker->pg = ngx_paytrade_pg_open(&mcf->pg, worker->log, "paytrade", 1);
 
+    eager = (worker->slot < (ngx_uint_t) mcf->partitions);
+
     worker->pg_journal = ngx_paytrade_pg_open(&mcf->pg, worker->log,
-                                              "paytrade journal",
-                                       worker->slot < (ngx_uint_t)
-                                                      mcf->partitions);
+                                              "paytrade journal", eager);
 
     if (worker->redis == NULL
         || worker->pg == NULL
@@ -137,7 +140,7 @@ ngx_http_paytrade_worker_start(ngx_http_paytrade_worker_t *worker,
         return NGX_ERROR;
     }
 
-    for (ngx_uint_t i = 0; i < (ngx_uint_t) mcf->partitions; i++) {
+    for (i = 0; i < (ngx_uint_t) mcf->partitions; i++) {
         if (worker->partitions[i].owned
             && ngx_http_paytrade_pump_start(&worker->partitions[i]) != NGX_OK)
         {
@@ -227,7 +230,6 @@ ngx_http_paytrade_number(ngx_pool_t *pool, ngx_int_t n)
 void
 ngx_http_paytrade_exit_process(ngx_cycle_t *cycle)
 {
-    ngx_uint_t                      i;
     ngx_http_conf_ctx_t            *ctx;
     ngx_http_paytrade_worker_t     *worker;
     ngx_http_paytrade_main_conf_t  *mcf;
@@ -247,14 +249,37 @@ ngx_http_paytrade_exit_process(ngx_cycle_t *cycle)
 
     mcf->worker = NULL;
 
-    for (i = 0; i < (ngx_uint_t) mcf->partitions; i++) {
-        ngx_http_paytrade_partition_stop(&worker->partitions[i]);
+    ngx_http_paytrade_worker_free(worker);
+}
+
+
+/* Also of a worker that did not start as a whole. */
+static void
+ngx_http_paytrade_worker_free(ngx_http_paytrade_worker_t *worker)
+{
+    ngx_int_t  i;
+
+    if (worker->partitions) {
+        for (i = 0; i < worker->conf->partitions; i++) {
+            ngx_http_paytrade_partition_stop(&worker->partitions[i]);
+        }
     }
 
-    ngx_paytrade_redis_batcher_destroy(worker->batcher);
-    ngx_paytrade_redis_close(worker->redis);
-    ngx_paytrade_pg_close(worker->pg);
-    ngx_paytrade_pg_close(worker->pg_journal);
+    if (worker->batcher) {
+        ngx_paytrade_redis_batcher_destroy(worker->batcher);
+    }
+
+    if (worker->redis) {
+        ngx_paytrade_redis_close(worker->redis);
+    }
+
+    if (worker->pg) {
+        ngx_paytrade_pg_close(worker->pg);
+    }
+
+    if (worker->pg_journal) {
+        ngx_paytrade_pg_close(worker->pg_journal);
+    }
 
     ngx_http_paytrade_calls_free(worker);
     ngx_destroy_pool(worker->pool);
@@ -305,9 +330,6 @@ ngx_http_paytrade_redis_state(ngx_paytrade_redis_t *redis, void *data,
         ngx_http_paytrade_partition_connected(&worker->partitions[i], ready);
     }
 
-    if (!ready) {
-        ngx_paytrade_redis_batcher_kick(worker->batcher);
-    }
 }
 
 

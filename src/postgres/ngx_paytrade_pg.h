@@ -65,6 +65,7 @@ struct ngx_paytrade_pg_exchange_s {
     ngx_paytrade_pg_statement_t   *statements;  /* caller's, until handler */
     ngx_uint_t                     nstatements;
     PGresult                     **results;
+    ngx_msec_t                     timeout;     /* 0: that of the conf */
     char                           sqlstate[6];
     char                           message[256];
     ngx_paytrade_pg_pt             handler;

@@ -79,6 +79,7 @@ ngx_paytrade_pg_start(ngx_paytrade_pg_t *pg,
     ngx_paytrade_pg_exchange_t *exchange)
 {
     ngx_uint_t                    i;
+    u_char                        statement_timeout[NGX_INT64_LEN + 1];
     const char                   *params[1];
     ngx_paytrade_pg_statement_t  *st;
 
@@ -90,7 +91,8 @@ ngx_paytrade_pg_start(ngx_paytrade_pg_t *pg,
 
     pg->c->idle = 0;
     pg->timer.cancelable = 0;
-    ngx_add_timer(&pg->timer, pg->conf->timeout);
+    ngx_add_timer(&pg->timer, exchange->timeout ? exchange->timeout
+                                                : pg->conf->timeout);
 
     exchange->sent = 1;
 
@@ -101,6 +103,11 @@ ngx_paytrade_pg_start(ngx_paytrade_pg_t *pg,
     }
 
     params[0] = pg->timeout;
+
+    if (exchange->timeout) {
+        ngx_sprintf(statement_timeout, "%M%Z", exchange->timeout / 10 * 9);
+        params[0] = (char *) statement_timeout;
+    }
 
     if (!PQsendQueryParams(pg->conn, ngx_paytrade_pg_prepare, 1, NULL, params,
                            NULL, NULL, 0))

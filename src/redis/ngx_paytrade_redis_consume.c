@@ -18,8 +18,6 @@ static void ngx_paytrade_redis_journal_claim(
     ngx_paytrade_redis_journal_t *journal);
 static void ngx_paytrade_redis_journal_fresh(
     ngx_paytrade_redis_journal_t *journal);
-static void ngx_paytrade_redis_journal_count(
-    ngx_paytrade_redis_journal_t *journal);
 static void ngx_paytrade_redis_journal_send(
     ngx_paytrade_redis_journal_t *journal,
     ngx_paytrade_redis_journal_state_e state, ngx_uint_t argc,
@@ -31,8 +29,6 @@ static void ngx_paytrade_redis_journal_had_history(
 static void ngx_paytrade_redis_journal_had_claims(
     ngx_paytrade_redis_journal_t *journal, redisReply *reply);
 static void ngx_paytrade_redis_journal_had_fresh(
-    ngx_paytrade_redis_journal_t *journal, redisReply *reply);
-static void ngx_paytrade_redis_journal_had_count(
     ngx_paytrade_redis_journal_t *journal, redisReply *reply);
 static void ngx_paytrade_redis_journal_give(
     ngx_paytrade_redis_journal_t *journal, redisReply *list);
@@ -172,23 +168,6 @@ ngx_paytrade_redis_journal_fresh(ngx_paytrade_redis_journal_t *journal)
 }
 
 
-/*
- * What is acknowledged is deleted, so a stream of length 0 has nothing left:
- * neither new nor in anybody's hands.
- */
-static void
-ngx_paytrade_redis_journal_count(ngx_paytrade_redis_journal_t *journal)
-{
-    pt_slice_t  argv[2];
-
-    argv[0] = pt_slice_lit("XLEN");
-    argv[1] = journal->key;
-
-    ngx_paytrade_redis_journal_send(journal, NGX_PAYTRADE_JOURNAL_COUNTING,
-                                    2, argv);
-}
-
-
 /* A blocking connection has no time-out for replies: this one counts. */
 static void
 ngx_paytrade_redis_journal_send(ngx_paytrade_redis_journal_t *journal,
@@ -253,10 +232,6 @@ ngx_paytrade_redis_journal_read_handler(ngx_paytrade_redis_cmd_t *cmd,
         ngx_paytrade_redis_journal_had_fresh(journal, reply);
         break;
 
-    case NGX_PAYTRADE_JOURNAL_COUNTING:
-        ngx_paytrade_redis_journal_had_count(journal, reply);
-        break;
-
     default:
         break;
     }
@@ -278,7 +253,6 @@ ngx_paytrade_redis_journal_refused(ngx_paytrade_redis_journal_t *journal,
     if (ngx_paytrade_redis_error_is(reply, "NOGROUP") && journal->grouped) {
         journal->grouped = 0;
         journal->history = 1;
-        journal->drained = 0;
 
         ngx_paytrade_redis_say(journal->reader, NGX_LOG_WARN, 0,
                                "the group of \"%*s\" is gone, is made again",
@@ -363,24 +337,6 @@ ngx_paytrade_redis_journal_had_fresh(ngx_paytrade_redis_journal_t *journal,
 
     journal->eager = 0;
 
-    if (!journal->drained) {
-        ngx_paytrade_redis_journal_count(journal);
-        return;
-    }
-
-    ngx_paytrade_redis_journal_next(journal);
-}
-
-
-static void
-ngx_paytrade_redis_journal_had_count(ngx_paytrade_redis_journal_t *journal,
-    redisReply *reply)
-{
-    if (reply->type == REDIS_REPLY_INTEGER && reply->integer == 0) {
-        journal->drained = 1;
-        journal->conf.handler(journal->conf.data, NULL);
-    }
-
     ngx_paytrade_redis_journal_next(journal);
 }
 
@@ -413,9 +369,6 @@ ngx_paytrade_redis_journal_give(ngx_paytrade_redis_journal_t *journal,
         return;
     }
 
-    /* the backlog was not empty, whatever comes of these */
-
-    journal->drained = 0;
     journal->state = NGX_PAYTRADE_JOURNAL_GIVEN;
 
     if (journal->taken.view.nops == 0) {

@@ -18,9 +18,9 @@
 
 
 /*
- * OFFLINE | PAUSED -> GROUPING -> HISTORY -> CLAIMING -> FRESH -> COUNTING;
+ * OFFLINE | PAUSED -> GROUPING -> HISTORY -> CLAIMING -> FRESH;
  * HISTORY | CLAIMING | FRESH -> GIVEN -> ACKING (-> UNACKED -> ACKING);
- * after ACKING and COUNTING whichever of the reads is next
+ * after ACKING whichever of the reads is next
  */
 typedef enum {
     NGX_PAYTRADE_JOURNAL_OFFLINE = 0,  /* no connection to read on */
@@ -29,7 +29,6 @@ typedef enum {
     NGX_PAYTRADE_JOURNAL_HISTORY,      /* for what this consumer once read */
     NGX_PAYTRADE_JOURNAL_CLAIMING,     /* for what another did not finish */
     NGX_PAYTRADE_JOURNAL_FRESH,        /* for what is new */
-    NGX_PAYTRADE_JOURNAL_COUNTING,     /* whether the stream is empty */
     NGX_PAYTRADE_JOURNAL_GIVEN,        /* the owner has entries */
     NGX_PAYTRADE_JOURNAL_ACKING,       /* the ack script is in flight */
     NGX_PAYTRADE_JOURNAL_UNACKED       /* failed: the next try comes later */
@@ -57,7 +56,6 @@ struct ngx_paytrade_redis_journal_s {
     unsigned                             grouped:1;
     unsigned                             history:1; /* not read to its end */
     unsigned                             eager:1;   /* do not wait for news */
-    unsigned                             drained:1; /* and the owner knows */
     unsigned                             whole:1;   /* ack with its text */
     unsigned                             acking:1;  /* ack is in flight */
     unsigned                             closed:1;

@@ -161,7 +161,6 @@ ngx_paytrade_redis_journal_ready(ngx_paytrade_redis_t *redis, void *data,
 
     journal->grouped = 0;
     journal->history = 1;
-    journal->drained = 0;
 
     switch (journal->state) {
 
@@ -336,7 +335,6 @@ ngx_paytrade_redis_journal_timer(ngx_event_t *ev)
     case NGX_PAYTRADE_JOURNAL_HISTORY:
     case NGX_PAYTRADE_JOURNAL_CLAIMING:
     case NGX_PAYTRADE_JOURNAL_FRESH:
-    case NGX_PAYTRADE_JOURNAL_COUNTING:
         ngx_paytrade_redis_reconnect(journal->reader,
                                      "no reply to a read of the journal");
         break;

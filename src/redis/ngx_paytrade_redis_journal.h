@@ -34,8 +34,7 @@ typedef struct {
 
 /*
  * entries lives until the owner calls ngx_paytrade_redis_journal_done or
- * _again, or until the journal is closed.  entries == NULL: the stream holds
- * nothing that is not yet written (said once each time it becomes so).
+ * _again, or until the journal is closed.
  */
 typedef void (*ngx_paytrade_redis_journal_pt)(void *data,
     ngx_paytrade_redis_entries_t *entries);

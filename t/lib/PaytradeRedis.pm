@@ -78,7 +78,7 @@ sub connect {
 
             my $pong = $self->cmd('PING');
 
-            return $self if $pong eq 'PONG' || is_error($pong);
+            return $self if (is_error($pong) // '') !~ /^LOADING/;
         }
 
         sleep 0.02;
@@ -201,6 +201,8 @@ sub info {
 }
 
 
+my $mutated;
+
 sub text {
     my ($name) = @_;
     my $dir = root() . '/src/redis/lua';
@@ -211,9 +213,10 @@ sub text {
     # a mutant: PAYTRADE_MUTANT is a Perl expression that changes $_
     if ($ENV{PAYTRADE_MUTANT}) {
         local $_ = $text;
-        my $changed = eval $ENV{PAYTRADE_MUTANT};
 
+        eval $ENV{PAYTRADE_MUTANT};
         die "mutant: $@" if $@;
+        $mutated ||= $_ ne $text;
         $text = $_;
     }
 
@@ -235,6 +238,8 @@ sub load {
         die "$name: SHA1" if $sha ne sha1_hex($texts{$name});
         $self->{sha}{$name} = $sha;
     }
+
+    die "the mutant changes nothing" if $ENV{PAYTRADE_MUTANT} && !$mutated;
 }
 
 

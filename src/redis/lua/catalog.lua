@@ -42,12 +42,10 @@ local function save(it)
     local list = list_for('HSET', it.key)
 
     for _, name in ipairs(ITEM_NUMBERS) do
-        list[#list + 1] = name
-        list[#list + 1] = int(it[name])
+        append(list, name, int(it[name]))
     end
 
-    list[#list + 1] = 'title'
-    list[#list + 1] = title_of(it)
+    append(list, 'title', title_of(it))
     note('i', row(it))
 end
 

@@ -311,9 +311,12 @@ end
 
 
 local function sweep_buckets(retention)
-    local at = tonumber(purge_at or 0)
+    local at, before = match(purge_at or '', '^(%d+) ([01])$')
     local newest = now - retention
-    local list = fetch('buckets', 'LRANGE', BUCKETS, at, at + MAX_BUCKETS - 1)
+    at = tonumber(at or 0)
+
+    local list = fetch('buckets', 'LRANGE', BUCKETS, at,
+                       at + MAX_BUCKETS - 1)
     local open = match(ids or '', '^%d+ (%d+)$')
     local notes, state, progress
     local gone, young = 0, #list < MAX_BUCKETS
@@ -343,13 +346,12 @@ local function sweep_buckets(retention)
         gone = gone + (done or 0)
     end
 
-    at = int(young and 0 or at + #list - gone)
-    if at ~= (purge_at or '0') then
+    -- `before`: this round through all buckets did something already
+    before = (progress or before == '1') and 1 or 0
+    more = math.max(more, young and before or progress and 1 or 0)
+    at = young and '0 0' or int(at + #list - gone) .. ' ' .. before
+    if at ~= (purge_at or '0 0') then
         clock_dirty = {'purge', at}
-    end
-
-    if progress then
-        more = 1
     end
 end
 
@@ -369,6 +371,10 @@ local function sweep(max, retention)
 
         guarded(sweep_later)
         guarded(sweep_buckets, retention)
+
+        if next_due > 0 and next_due <= now then
+            more = 1
+        end
     end
 
     local reply = 'swept\t' .. int(released) .. '\t' .. int(purged) .. '\t'

@@ -13,7 +13,7 @@
 -- Stored:
 --   clock       hash: run, last (newest ms seen), waiting (operations in the
 --               journal), ids ("ms seq" of the next id), fresh, partitions,
---               purge (index into buckets)
+--               purge (index into buckets, and 1 when this round did something)
 --   item:<sku>  hash: sale title price stock available held sold limit starts
 --               ends hold_ms version idx
 --   skus        hash: idx -> sku
@@ -52,12 +52,15 @@ local LETTERS = {held = 'h', paid = 'p', cancelled = 'c', expired = 'e',
 local find, sub, match, gmatch = string.find, string.sub, string.match,
                                  string.gmatch
 local format, floor, concat = string.format, math.floor, table.concat
+local type, pairs, ipairs, tonumber, unpack, pcall = type, pairs, ipairs,
+                                                    tonumber, unpack, pcall
+local KEYS, ARGV, redis = KEYS, ARGV, redis
 
 local releases = true            -- may due holds be released?  Not by read
 local items, sales, skus = {}, {}, {}
 local buyers, buyers_broken, buyers_dirty = {}, {}, {}
-local orders, records, details = {}, {}, {}
-local journal = {}
+local orders, records = {}, {}
+local journal = {'XADD', JOURNAL, '*', n = 3}
 local writes, write_order, commands = {}, {}, {}
 local clock_dirty
 local soonest
@@ -169,32 +172,41 @@ local function refusal(any_epoch)
 end
 
 
--- The arguments of a write to come: HSET, RPUSH and the like.
+-- A write to come, of any number of arguments: HSET, RPUSH and the like.
 local function list_for(command, key)
     local name = command .. key
     local list = writes[name]
 
     if not list then
-        list = {}
+        list = {command, key, n = 2}
         writes[name] = list
-        write_order[#write_order + 1] = {command, key, list}
+        write_order[#write_order + 1] = list
     end
 
     return list
 end
 
 
-local function write_later(command, key, a, b)
-    local list = list_for(command, key)
+local function append(list, a, b)
+    local n = list.n + 1
 
-    list[#list + 1] = a
-    list[#list + 1] = b
+    list[n] = a
+    if b then
+        n = n + 1
+        list[n] = b
+    end
+
+    list.n = n
+end
+
+
+local function write_later(command, key, a, b)
+    append(list_for(command, key), a, b)
 end
 
 
 local function note(kind, row)
-    journal[#journal + 1] = kind
-    journal[#journal + 1] = row
+    append(journal, kind, row)
     waiting = waiting + 1
 end
 
@@ -329,7 +341,9 @@ local function load_buyers(sale, users)
         end
 
         for i = first, final do
-            known[users[i]] = v[i - first + 1]
+            if known[users[i]] == nil then      -- else it may be changed
+                known[users[i]] = v[i - first + 1]
+            end
         end
     end
 end
@@ -350,15 +364,15 @@ end
 
 
 local function set_buyer(sale, user, value)
-    local dirty = buyers_dirty[sale]
+    local list = buyers_dirty[sale]
 
-    if not dirty then
-        dirty = {}
-        buyers_dirty[sale] = dirty
+    if not list then
+        list = list_for('HSET', PREFIX .. 'buyers:' .. sale)
+        buyers_dirty[sale] = list
     end
 
     buyers[sale][user] = value
-    dirty[#dirty + 1] = user
+    append(list, user, value)
 end
 
 
@@ -432,45 +446,39 @@ local function find_attempt(attempts, text, offset)
 end
 
 
-local function write_chunks(list, command, ...)
-    local fixed = {command, ...}
-    local n = #fixed
+-- Writes a list whose first `fixed` elements are the command and its key.
+local function write_list(list, fixed)
+    if list.n <= CHUNK then
+        redis.call(unpack(list, 1, list.n))
+        return
+    end
 
-    for first = 1, #list, CHUNK do
-        local final = math.min(first + CHUNK - 1, #list)
+    for first = fixed + 1, list.n, CHUNK do
+        local part = {unpack(list, 1, fixed)}
 
-        for i = first, final do
-            fixed[n + i - first + 1] = list[i]
+        for i = first, math.min(first + CHUNK - 1, list.n) do
+            part[#part + 1] = list[i]
         end
 
-        redis.call(unpack(fixed, 1, n + final - first + 1))
+        redis.call(unpack(part))
     end
 end
 
 
 -- Writes what the operations changed.
 local function commit()
-    local any = clock_dirty or #journal > 0
+    local any = clock_dirty
 
-    if #journal > 0 then
-        write_chunks(journal, 'XADD', JOURNAL, '*')
+    if journal.n > 3 then
+        write_list(journal, 3)
+        any = true
     end
 
-    for sale, users in pairs(buyers_dirty) do
-        local list, known = {}, buyers[sale]
-
-        for i, user in ipairs(users) do
-            list[2 * i - 1] = user
-            list[2 * i] = known[user]
+    for _, list in ipairs(write_order) do
+        if list.n > 2 then
+            write_list(list, 2)
+            any = true
         end
-
-        write_chunks(list, 'HSET', PREFIX .. 'buyers:' .. sale)
-        any = true
-    end
-
-    for _, w in ipairs(write_order) do
-        write_chunks(w[3], w[1], w[2])
-        any = true
     end
 
     for _, it in pairs(items) do

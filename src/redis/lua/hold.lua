@@ -25,6 +25,7 @@ local OLD = int(now - ATTEMPT_MS)      -- ids below may leave the attempts
 
 -- Of the operation at hand: its items, quantities and prices.
 local its, quantities, prices, nlines = {}, {}, {}, 0
+local numbers = {}                     -- texts that were read already
 
 local id_ms, id_seq = match(ids or '', '^(%d+) (%d+)$')
 local bucket, bucket_new, bucket_ready, stamp, order_list
@@ -151,6 +152,18 @@ local function line_of(it, quantity)
 end
 
 
+local function number(text)
+    local n = numbers[text]
+
+    if not n then
+        n = whole(text, AMOUNT_MAX) or broken('line')
+        numbers[text] = n
+    end
+
+    return n
+end
+
+
 -- Reads the lines at ARGV[at].
 local function read_lines(at, n)
     local seen = n > 1 and {}
@@ -158,18 +171,13 @@ local function read_lines(at, n)
     nlines = n
 
     for i = 1, n do
-        local sku = ARGV[at]
+        local sku, quantity = ARGV[at], number(ARGV[at + 1])
 
-        its[i] = items[sku]
-        quantities[i] = tonumber(ARGV[at + 1])
-        prices[i] = tonumber(ARGV[at + 2])
+        its[i], quantities[i] = items[sku], quantity
+        prices[i] = number(ARGV[at + 2])
         at = at + 3
 
-        local quantity = quantities[i]
-
-        if not quantity or not prices[i] or quantity < 1
-           or quantity > UNITS_MAX or quantity % 1 ~= 0
-        then
+        if quantity < 1 or quantity > UNITS_MAX then
             broken('line')
         end
 
@@ -270,9 +278,12 @@ end
 local function over_limit(units)
     for i = 1, nlines do
         local it = its[i]
+        local limit = it.limit
 
-        if it.limit > 0
-           and units_of(units, it.idx) + quantities[i] > it.limit
+        if limit > 0
+           and (quantities[i] > limit
+                or (units ~= '' and units_of(units, it.idx) + quantities[i]
+                                      > limit))
         then
             return i
         end
@@ -383,28 +394,28 @@ local function take(at, sale, units, attempts, total, hold_ms)
 
     text, row, amount, units = join_lines(units, total)
 
-    local rest = text .. ' ' .. user
     local spilled = meta ~= ''
-                    or #stamp + #hold + #rest > RECORD_MAX
+                    or #stamp + #hold + #text + 1 + #user > RECORD_MAX
 
     if spilled then
         fetch('order', 'HLEN', PREFIX .. 'm:' .. bucket)
     end
 
     local id = take_id()
-    local record = stamp .. hold .. rest
 
     if spilled then
-        record = 'h1+ ' .. sub(stamp .. hold, 4, -2)
-        details[id] = rest .. '\t' .. meta
-        write_later('HSET', PREFIX .. 'm:' .. bucket, id, details[id])
+        append(order_list, id, 'h1+ ' .. sub(stamp .. hold, 4, -2))
+        write_later('HSET', PREFIX .. 'm:' .. bucket, id,
+                    text .. ' ' .. user .. '\t' .. meta)
+
+    else
+        append(order_list, id, stamp .. hold .. text .. ' ' .. user)
     end
 
-    records[id] = record
-    order_list[#order_list + 1] = id
-    order_list[#order_list + 1] = record
-    due[#due + 1] = id
-    soonest_new = math.min(soonest_new, now + hold_ms)
+    append(due, id)
+    if now + hold_ms < soonest_new then
+        soonest_new = now + hold_ms
+    end
 
     for i = 1, nlines do
         local it = its[i]
@@ -468,15 +479,14 @@ local function hold(at, sale)
         end
     end
 
-    read_lines(at + 7, tonumber(ARGV[at + 6]))
+    read_lines(at + 7, numbers[ARGV[at + 6]])
 
     reply = unknown(at, sale)
     if reply or reused then
         return reply or 'key_reused'
     end
 
-    attempts = prune(attempts)
-
+    attempts = attempts ~= '' and prune(attempts) or ''
     if #attempts >= ATTEMPTS_MAX * ATTEMPT_LEN then
         return 'too_many_attempts'
     end
@@ -504,7 +514,9 @@ local function hold(at, sale)
     local hold_ms = math.huge
 
     for i = 1, nlines do
-        hold_ms = math.min(hold_ms, its[i].hold_ms)
+        if its[i].hold_ms < hold_ms then
+            hold_ms = its[i].hold_ms
+        end
     end
 
     reserve_id()
@@ -516,17 +528,21 @@ end
 -- Reads the items of all operations and finds out their sales.
 local function read_items(starts, op_sales)
     local users = {}
-    local at, n = 4, 0
+    local at, n, size = 4, 0, #ARGV
 
-    while at <= #ARGV do
-        local lines = whole(ARGV[at + 6], 50)
+    while at <= size do
+        local lines = numbers[ARGV[at + 6]] or whole(ARGV[at + 6], 50)
 
-        if not lines or lines < 1 or not ARGV[at + 6 + 3 * lines] then
+        if not lines or lines < 1 or at + 6 + 3 * lines > size then
             return
         end
 
+        numbers[ARGV[at + 6]] = lines
+
         for sku = at + 7, at + 4 + 3 * lines, 3 do
-            load_item(ARGV[sku])
+            if items[ARGV[sku]] == nil then
+                load_item(ARGV[sku])
+            end
         end
 
         local sale = ARGV[at + 1]
@@ -544,11 +560,12 @@ local function read_items(starts, op_sales)
             local known = users[sale]
 
             if not known then
-                known = {}
+                known = {n = 0}
                 users[sale] = known
             end
 
-            known[#known + 1] = ARGV[at]
+            known.n = known.n + 1
+            known[known.n] = ARGV[at]
         end
 
         at = at + 7 + 3 * lines
@@ -577,10 +594,12 @@ end
 local replies = {''}
 
 for i, at in ipairs(starts) do
-    replies[i + 1] = attempt(hold, at, op_sales[i])
+    local ok, reply = pcall(hold, at, op_sales[i])
+
+    replies[i + 1] = ok and reply or attempt(error, reply)
 end
 
-if #journal > 0 and bucket then
+if journal.n > 3 and bucket then
     clock_dirty = {'ids', int(id_ms) .. ' ' .. int(id_seq)}
 end
 

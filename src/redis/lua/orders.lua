@@ -81,6 +81,22 @@ local function parse_lines(o)
 end
 
 
+-- A field as Redis has it, or as this call is going to write it.
+local function stored(key, id)
+    key = PREFIX .. key
+
+    local list = writes['HSET' .. key]
+
+    for i = 3, list and list.n or 0, 2 do
+        if list[i] == id then
+            return list[i + 1]
+        end
+    end
+
+    return fetch('order ' .. id, 'HGET', key, id)
+end
+
+
 local function parse_order(id, record)
     local state, rev, spilled, created, changed, hold, unit, rest = match(
         record, '^([hpcer])(%x+)(%+?) (%-?%x+):?(%-?%x*) (%d+)([dhms]?) ?(.*)$')
@@ -100,9 +116,7 @@ local function parse_order(id, record)
     end
 
     if spilled == '+' then
-        local detail = details[id]
-                       or fetch('order ' .. id, 'HGET',
-                                PREFIX .. 'm:' .. bucket_of(id), id)
+        local detail = stored('m:' .. bucket_of(id), id)
 
         o.spilled = true
         rest, o.meta = match(detail or '', '^([^\t]*)\t(.*)$')
@@ -131,8 +145,7 @@ local function load_order(id)
                 broken('id')
             end
 
-            record = fetch('order ' .. id, 'HGET',
-                           PREFIX .. 'o:' .. bucket_of(id), id)
+            record = stored('o:' .. bucket_of(id), id)
         end
 
         o = record and parse_order(id, record)

@@ -6,7 +6,8 @@
 -- ARGV  run_id kind arg…
 --       state
 --       adopt partitions fresh       fresh 1: the first put may make an epoch
---       invalidate                   nothing is sold until a rebuild
+--       stop                         nothing is sold, or written to the
+--                                    journal, until a rebuild
 --       clear epoch cursor           first "0": from then on nothing is sold
 --       then, in this order, with the same epoch:
 --       items epoch item-row…
@@ -19,7 +20,7 @@
 -- Reply header, then
 --       state run epoch fresh partitions journal_last_id waiting now_ms
 --       adopted | partitions n       n: what the keys were made for
---       invalidated
+--       stopped n                    entries left in the journal
 --       cleared next_cursor          "0": all is gone
 --       loaded n
 --       finished
@@ -48,27 +49,26 @@ local SAMPLE = {SET = {'1'}, HDEL = {'1'}, HEXISTS = {'1'}, HGET = {'1'},
                 ZRANGEBYSCORE = {'0', '0'}, ZREM = {'1'}}
 
 
-local function check_rights()
+-- Said as an error, so that the log names it; pcall would take it for a record
+-- that cannot be read.
+local function missing_right()
     for _, command in ipairs(COMMANDS) do
         if not redis.acl_check_cmd(command, CLOCK,
                                    unpack(SAMPLE[command] or {}))
         then
-            error({err = 'NOPERM the user has no right to ' .. command .. ' '
-                         .. PREFIX .. '*'})
+            return command .. ' ' .. PREFIX .. '*'
         end
     end
 
     if not redis.acl_check_cmd('SCAN', '0', 'MATCH', '*', 'COUNT', '1')
        or not redis.acl_check_cmd('XINFO', 'STREAM', JOURNAL)
     then
-        error({err = 'NOPERM the user has no right to SCAN, XINFO STREAM'})
+        return 'SCAN, XINFO STREAM'
     end
 end
 
 
 local function state()
-    check_rights()
-
     return concat({'state', run or '', epoch or '', fresh or '',
                    partitions or '', journal_last_id(), int(waiting), NOW},
                   '\t')
@@ -92,7 +92,9 @@ local function adopt(count, is_fresh)
         if run or ids then
             local old = tonumber(match(ids or '', '^%d+') or 0)
 
-            ids_after(math.max(old, now) + AHEAD_MS)
+            -- not twice the same, from an old file that is taken again
+            ids_after(math.max(old, now) + AHEAD_MS
+                      + (time[1] * 1000 + floor(time[2] / 1000)) % AHEAD_MS)
         end
 
         write_later('HSET', CLOCK, 'run', ARGV[1])
@@ -111,10 +113,13 @@ local function adopt(count, is_fresh)
 end
 
 
-local function invalidate()
+local function stop()
+    local length = redis.call('XLEN', JOURNAL)
+
+    commands[#commands + 1] = {'HDEL', CLOCK, 'run'}
     commands[#commands + 1] = {'DEL', EPOCH}
 
-    return 'invalidated'
+    return 'stopped\t' .. length
 end
 
 
@@ -401,7 +406,7 @@ local LOADS = {items = load_one_item, sales = load_one_sale,
                orders = load_one_order, buyers = load_one_buyer,
                admin = load_one_request}
 local OTHERS = {state = {state, 0}, adopt = {adopt, 2},
-                invalidate = {invalidate, 0}, clear = {clear, 2},
+                stop = {stop, 0}, clear = {clear, 2},
                 finish = {finish, 4}}
 
 
@@ -417,6 +422,11 @@ local function load_rows()
     return 'loaded\t' .. #ARGV - 3
 end
 
+
+local right = kind == 'state' and missing_right()
+if right then
+    return redis.error_reply('NOPERM the user has no right to ' .. right)
+end
 
 local other = OTHERS[kind]
 local reply, reason
