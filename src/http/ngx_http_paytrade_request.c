@@ -143,6 +143,10 @@ ngx_http_paytrade_raw_body(ngx_http_request_t *r, pt_slice_t *body)
         b = cl->buf;
         size = ngx_buf_size(b);
 
+        if (size == 0) {
+            continue;
+        }
+
         if (b->in_file) {
             n = ngx_read_file(b->file, p, (size_t) size, b->file_pos);
 
