@@ -13,6 +13,12 @@ use Time::HiRes qw(sleep time);
 
 our @SCRIPTS = qw(hold close catalog read restore ack);
 my $started_by = $$;
+
+# END stops the servers then too.
+for my $signal (qw(HUP INT PIPE TERM)) {
+    $SIG{$signal} = sub { exit 1 } if !defined $SIG{$signal};
+}
+
 my %servers;
 
 
@@ -259,7 +265,7 @@ sub script {
 }
 
 
-# One operation: its own reply split into fields (the header in $self->{header}).
+# One operation: its own reply split into fields; the header in {header}.
 sub op {
     my ($self, $name, @args) = @_;
     my $reply = $self->script($name, @args);

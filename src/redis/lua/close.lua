@@ -166,6 +166,10 @@ local function sweep_list(ms)
         local size = math.min(100, max_released - handled)
         local list = fetch(key, 'LRANGE', key, done, done + size - 1)
 
+        if #list == 0 then
+            break
+        end
+
         -- most often the head is not due: one order is read
         if guarded(load_order, list[1]) then
             deadline = orders[list[1]] and orders[list[1]].status == 'held'

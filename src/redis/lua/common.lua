@@ -395,6 +395,10 @@ end
 
 
 local function units_of(units, idx)
+    if units == '' then
+        return 0
+    end
+
     for i, n in gmatch(units, '(%x+):(%d+)') do
         if i == idx then
             return tonumber(n)

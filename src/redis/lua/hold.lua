@@ -133,25 +133,6 @@ local function due_list(ms)
 end
 
 
--- A quantity of an item at its price, as an order writes it; kept, for most
--- orders of a sale are alike.
-local function line_of(it, quantity)
-    local line = it.sold_as[quantity]
-
-    if not line then
-        line = {idx = it.idx, quantity = quantity,
-                total = quantity * it.price,
-                amount = int(quantity * it.price),
-                text = line_text(it.idx, quantity, it.price),
-                units = it.idx .. ':' .. int(quantity),
-                row = it.sku .. ' ' .. int(quantity) .. ' ' .. int(it.price)}
-        it.sold_as[quantity] = line
-    end
-
-    return line
-end
-
-
 local function number(text)
     local n = numbers[text]
 
@@ -278,12 +259,9 @@ end
 local function over_limit(units)
     for i = 1, nlines do
         local it = its[i]
-        local limit = it.limit
 
-        if limit > 0
-           and (quantities[i] > limit
-                or (units ~= '' and units_of(units, it.idx) + quantities[i]
-                                      > limit))
+        if it.limit > 0
+           and units_of(units, it.idx) + quantities[i] > it.limit
         then
             return i
         end

@@ -1,5 +1,5 @@
--- Orders: their records, how holds end, when units come back.  The build puts it
--- between common.lua and each script.
+-- Orders: their records, how holds end, when units come back.  The build puts
+-- it between common.lua and each script.
 
 
 local function bucket_of(id)
@@ -28,6 +28,25 @@ local function line_text(idx, quantity, price)
     end
 
     return idx .. 'x' .. hex(quantity) .. '*' .. hex(price)
+end
+
+
+-- A quantity of an item at its price, as an order writes it; kept, for most
+-- orders of a sale are alike.
+local function line_of(it, quantity)
+    local line = it.sold_as[quantity]
+
+    if not line then
+        line = {idx = it.idx, quantity = quantity,
+                total = quantity * it.price,
+                amount = int(quantity * it.price),
+                text = line_text(it.idx, quantity, it.price),
+                units = it.idx .. ':' .. int(quantity),
+                row = it.sku .. ' ' .. int(quantity) .. ' ' .. int(it.price)}
+        it.sold_as[quantity] = line
+    end
+
+    return line
 end
 
 

@@ -1,0 +1,103 @@
+#!/usr/bin/perl
+
+# Prints what a hold costs Redis: microseconds of the script (INFO
+# commandstats), of the process (user and system time), bytes of memory.  It
+# sends several calls ahead, so that Redis is not idle between them.
+# perf.pl [HOLDS [BATCH]]
+
+use strict;
+use warnings;
+
+use FindBin;
+use lib "$FindBin::Bin/../lib";
+
+use PaytradeRedis;
+
+
+my ($holds, $batch) = ($ARGV[0] // 100_000, $ARGV[1] // 100);
+
+
+sub cpu {
+    my ($r) = @_;
+    my $i = $r->info('cpu');
+
+    return 1e6 * ($i->{used_cpu_sys_main_thread}
+                  + $i->{used_cpu_user_main_thread});
+}
+
+
+sub usec {
+    my ($r) = @_;
+
+    return $r->info('commandstats')->{cmdstat_evalsha} =~ /usec=(\d+)/ && $1;
+}
+
+
+sub user { sprintf '%08x-aaaa-4bbb-8ccc-%012x', $_[0] * 2654435761 % 2**32,
+                   $_[0] }
+
+
+# label, code giving the arguments of the nth hold; returns nothing
+sub measure {
+    my ($r, $label, $code, $count) = @_;
+    my @calls;
+
+    for (my $i = 0; $i < $count; $i += $batch) {
+        push @calls, [ map { PaytradeRedis::hold_op($code->($_)) }
+                       $i .. $i + $batch - 1 ];
+    }
+
+    my ($cpu, $usec, $mem) = (cpu($r), usec($r),
+                              $r->info('memory')->{used_memory});
+    my %words;
+
+    while (my @some = splice @calls, 0, 1 + 1000 / $batch) {
+        $r->send_command('EVALSHA', $r->{sha}{hold}, 5, $r->keys_of,
+                         $r->{run_id}, 1e9, 256, @$_) for @some;
+
+        for (@some) {
+            my $reply = $r->reply;
+
+            die $$reply if PaytradeRedis::is_error($reply);
+            $words{ (split /\t/)[0] }++ for @$reply[1 .. $#$reply];
+        }
+    }
+
+    $cpu = cpu($r) - $cpu;
+    $usec = usec($r) - $usec;
+
+    my $journal = $r->cmd('MEMORY', 'USAGE', $r->key('journal'),
+                          'SAMPLES', '0') // 0;
+
+    $mem = $r->info('memory')->{used_memory} - $mem;
+    printf "%-34s %5.2f us in the script, %5.2f us of the process, "
+           . "%4.0f B (journal excluded)  %s\n", $label, $usec / $count,
+           $cpu / $count, ($mem - $journal) / $count,
+           join ' ', map { "$_=$words{$_}" } sort keys %words;
+}
+
+
+my $r = PaytradeRedis->start;
+
+$r->adopt;
+$r->put(stock => 1e9, limit => 2);
+$r->put(sku => 'p31', stock => 1e9, limit => 2);
+$r->put(sku => 'p32', stock => 1e9, limit => 2);
+$r->put(sku => 'none', stock => 0);
+
+print "$holds holds in batches of $batch\n";
+measure($r, 'one SKU, new users', sub { (user => user($_[0])) }, $holds);
+$r->cmd('DEL', $r->key('journal'));
+measure($r, 'same users again, limit 2',
+        sub { (user => user($_[0]), key => 'k2') }, $holds);
+$r->cmd('DEL', $r->key('journal'));
+measure($r, 'replays', sub { (user => user($_[0])) }, $holds / 2);
+measure($r, 'limit reached', sub { (user => user($_[0]), key => 'k3') },
+        $holds / 2);
+measure($r, 'sold out',
+        sub { (user => user($_[0]), key => 's', sku => 'none') }, $holds / 2);
+$r->cmd('DEL', $r->key('journal'));
+measure($r, 'carts of 2, new users',
+        sub { (user => 'c' . user($_[0]),
+               lines => [ ['p31', 1, 500000], ['p32', 1, 500000] ]) },
+        $holds / 2);
