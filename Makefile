@@ -23,7 +23,8 @@ help:
 	@echo "make unit fuzz         the core without nginx; longer fuzzing"
 	@echo "make module-asan       nginx and module with sanitizers"
 	@echo "make test-asan         the nginx suites with sanitizers"
-	@echo "make faults bench      long fault tests; the benchmark"
+	@echo "make faults mutants    long fault tests; tests of the tests"
+	@echo "make bench             the benchmark"
 	@echo "make deps deps-test    only install what is missing"
 	@echo "make clean             remove build/"
 
@@ -87,7 +88,11 @@ fuzz: deps-test
 
 faults: deps-test
 	@$(MAKE) -s -j$(JOBS) module
-	@t/faults/run
+	@PT_LONG=1 t/tools/with-servers t/tools/prove t/2*.t
+
+mutants: deps-test
+	@t/tools/mutants
+	@t/lua/mutants
 
 bench: deps-test
 	@$(MAKE) -s -j$(JOBS) module

@@ -24,7 +24,8 @@ use POSIX 'WNOHANG';
 use Test::More ();
 use Time::HiRes qw(sleep time);
 
-our @EXPORT = qw(empty_stores start_nginx stop_nginx reload_nginx workers kill_worker
+our @EXPORT = qw(empty_stores start_nginx stop_nginx reload_nginx workers
+                 kill_worker
                  start_redis stop_redis kill_redis pause_redis
                  start_postgres stop_postgres kill_postgres
                  save_redis put_back_redis
