@@ -185,6 +185,17 @@ ok(journal_drained(), 'PostgreSQL has all');
 ok(stop_nginx(), 'nginx leaves');
 
 
+# Another reason comes first, and stays so.
+start_nginx(workers => 1, http => 'paytrade_soldout_ttl 20s;');
+sell_out('paused', sale => 'resting');
+http('POST', '/paytrade/admin/sales/resting/pause', '{"paused":true}');
+sleep 0.5;
+is(code(hold('paused')), 'paused', 'sold out and paused: paused') for 1 .. 3;
+http('POST', '/paytrade/admin/sales/resting/pause', '{"paused":false}');
+is(code(hold('paused')), 'sold_out', 'no longer paused: sold out');
+ok(stop_nginx(), 'nginx leaves');
+
+
 # The time to live.
 start_nginx(workers => 1, http => 'paytrade_soldout_ttl 1s;');
 # No unit of it is held, or the sweep would hear of it five times a second.

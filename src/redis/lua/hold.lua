@@ -305,9 +305,15 @@ local function limit_reached(sale, user, units, attempts)
 
     local open = open_order(attempts, its[i].idx)
 
-    i = over_limit((split_buyer(get_buyer(sale, user))))
-    if i then
-        return 'limit_reached\t' .. its[i].sku .. '\t' .. open
+    -- what was due does not count any more: it may be another line now
+    local still = over_limit((split_buyer(get_buyer(sale, user))))
+
+    if still and still ~= i then
+        open = open_order(attempts, its[still].idx)
+    end
+
+    if still then
+        return 'limit_reached\t' .. its[still].sku .. '\t' .. open
     end
 end
 

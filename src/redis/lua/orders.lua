@@ -381,6 +381,16 @@ local function retry_at(it)
 end
 
 
+-- Would a hold of it get as far as the stock?  Else it is not for the sold-out
+-- marks to refuse it, for another reason comes first.
+local function on_sale(it)
+    local s = guarded(get_sale, it.sale)
+
+    return now >= it.starts and now < it.ends
+           and not (s and s.paused == '1')
+end
+
+
 -- The first element of the reply; must come before commit().
 local function header()
     local out = {}
@@ -393,7 +403,9 @@ local function header()
     end
 
     for sku, it in pairs(items) do
-        if it and (it.before == 0 or it.available == 0) then
+        if it and (it.available == 0 and on_sale(it)
+                   or it.before == 0 and it.available > 0)
+        then
             out[#out + 1] = sku .. ' ' .. int(it.available) .. ' '
                             .. int(it.available == 0 and retry_at(it) or 0)
                             .. ' ' .. int(it.price)
