@@ -1,7 +1,7 @@
 # Random batches against a model: each answer, and after each batch the
 # invariants: balance, one resolution, released once, idempotent, limits.
 #
-# PAYTRADE_SEED and PAYTRADE_ROUNDS choose the run.
+# PAYTRADE_SEED and PAYTRADE_ROUNDS choose the run; the clock adds its own.
 
 use strict;
 use warnings;
@@ -246,7 +246,7 @@ sub hold_batch {
 
 sub close_batch {
     my @ops = map { rand() < .1 ? [ 'sweep', 2, 200, 864e8 ]
-                    : [ 'cancel', 3, pick(keys %orders, '1' x 19),
+                    : [ 'cancel', 3, pick(sort(keys %orders), '1' x 19),
                         rand() < .3 ? '' : pick(@users), '' ] }
               1 .. 1 + int rand 20;
 
@@ -294,7 +294,7 @@ sub catalog_batch {
                       ? $items{$sku}{sale} : pick(qw(s1 s2)),
                       title => "T$sku", price => 100 * (1 + int rand 2),
                       stock => int rand 60, limit => pick(0, 3, 5),
-                      hold_ms => pick(keys %hold_ms),
+                      hold_ms => pick(sort keys %hold_ms),
                       starts => rand() < .05 ? $now + 3000 : 0,
                       ends => rand() < .05 ? $now + 3000 : 1e14);
 
@@ -439,7 +439,7 @@ sub stored_is_sound {
 
 sub reads_are_right {
     my @skus = sort keys %items;
-    my @ids = map { pick(keys %orders) } 1 .. 10;
+    my @ids = map { pick(sort(keys %orders)) } 1 .. 10;
     my ($sale, $user) = (pick(qw(s1 s2)), pick(@users));
     my @replies = call('read', 'orders', 2, $sale, $user,
                        (map { ('item', 1, $_) } @skus),
