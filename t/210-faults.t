@@ -69,7 +69,9 @@ sub under_load {
        "$name: as many held in PostgreSQL as in Redis");
     retry_unknown($name, @outcomes);
 
-    my $drift = drift();
+    my $drift;
+
+    until_true(sub { $drift = drift(); $drift->{status} != 503 }, 15);
     is($drift->{status}, 200, "$name: Redis and PostgreSQL agree")
         or diag(substr $drift->{content}, 0, 500);
 }
