@@ -54,7 +54,8 @@ sub wait_for_stock {
         my $answer = http('GET', "/items?sku=$sku");
 
         $answer->{status} == 200
-        && $answer->{content} =~ /"available":$available\b/;
+        && $answer->{content} =~ /"available":$available\b/
+        && all_serve($sku);
     }, 20);
 }
 

@@ -31,7 +31,7 @@ our @EXPORT = qw(empty_stores start_nginx stop_nginx reload_nginx workers
                  save_redis put_back_redis
                  redis psql http put_item item order_ids until_true port
                  balance_holds watch_balance end_watch journal_drained
-                 log_is_clean log_text same_orders drift);
+                 log_is_clean log_text same_orders drift all_serve);
 
 my $root = $ENV{PT_ROOT};
 my $servers = "$ENV{PT_TMP}/servers";
@@ -438,6 +438,18 @@ sub journal_drained {
 
         $length eq '0' && $waiting eq '0';
     }, $seconds || 30);
+}
+
+
+# By every worker: a new connection each time goes to any of them.
+sub all_serve {
+    my ($sku) = @_;
+
+    for (1 .. 12) {
+        return 0 if http('GET', "/items?sku=$sku")->{status} != 200;
+    }
+
+    return 1;
 }
 
 
