@@ -455,7 +455,9 @@ sub all_serve {
 
 # What the edge itself says about Redis and PostgreSQL: 200 when they agree.
 sub drift {
-    return http('GET', '/paytrade/admin/drift');
+    return HTTP::Tiny->new(timeout => 120)
+                     ->get('http://127.0.0.1:' . port()
+                           . '/paytrade/admin/drift');
 }
 
 
