@@ -507,7 +507,7 @@ sub tell_at_the_end {
 
 # At the very end of a process, after nginx's own last word, LeakSanitizer stops
 # it and looks at its memory; now and then this ends in a signal instead.  What
-# sanitizers do find ends in signal 6 and a report, which is looked at elsewhere.
+# sanitizers do find ends in signal 6 and a report, looked at elsewhere.
 sub leak_checker_broke_off {
     my ($line) = @_;
 
