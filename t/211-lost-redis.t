@@ -112,6 +112,7 @@ is(taken(hold_some(20, 'old')), 5, 'put back: exactly the rest is sold');
 is(item('old')->{available}, 0, 'put back: none is left');
 
 # The first holds end as if nothing had happened.
+ok(until_true(sub { all_serve('old') }, 15), 'put back: every worker serves');
 is(http('DELETE', "/orders/$first[12]{id}", undef,
         'X-User' => $first[12]{headers}{'X-User'})->{status}, 200,
    'a hold from before can be cancelled');
