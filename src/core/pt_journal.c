@@ -49,6 +49,66 @@ pt_op_parse_admin(pt_admin_t *admin, pt_slice_t row)
 }
 
 
+static int
+pt_op_parse_refund(pt_refund_t *refund, pt_slice_t row)
+{
+    int64_t     id, restock;
+    pt_slice_t  f[7];
+
+    if (pt_slice_split(row, '\t', f, 7) != 7
+        || pt_id_parse(f[0], &id) != 0
+        || !pt_text_valid(f[1], PT_REFUND_NO_MAX)
+        || pt_id_parse(f[2], &id) != 0
+        || pt_slice_uint(f[3], PT_AMOUNT_MAX, &refund->amount) != 0
+        || pt_slice_uint(f[4], 1, &restock) != 0
+        || !pt_name_valid(f[5])
+        || pt_slice_uint(f[6], PT_TIME_MAX_MS, &refund->at) != 0)
+    {
+        return -1;
+    }
+
+    refund->pay_no = f[0];
+    refund->refund_no = f[1];
+    refund->order_id = f[2];
+    refund->restock = restock;
+    refund->status = f[5];
+
+    return 0;
+}
+
+
+/* Anything that a gateway may tell of a payment that is none of ours. */
+static int
+pt_op_parse_orphan(pt_orphan_t *orphan, pt_slice_t row)
+{
+    pt_slice_t  f[8];
+
+    if (pt_slice_split(row, '\t', f, 8) != 8
+        || !pt_name_valid(f[0])
+        || f[0].len > PT_GATEWAY_NAME_MAX
+        || !pt_text_valid(f[1], PT_TRADE_NO_MAX)
+        || (!pt_slice_eq(f[2], pt_slice_lit("orphan"))
+            && !pt_slice_eq(f[2], pt_slice_lit("mismatch")))
+        || (f[3].len && !pt_text_valid(f[3], PT_KEY_MAX))
+        || pt_slice_uint(f[4], INT64_MAX, &orphan->amount) != 0
+        || (f[5].len && !pt_text_valid(f[5], PT_NAME_MAX))
+        || (f[6].len && !pt_text_valid(f[6], PT_NAME_MAX))
+        || pt_slice_uint(f[7], PT_TIME_MAX_MS, &orphan->at) != 0)
+    {
+        return -1;
+    }
+
+    orphan->gateway = f[0];
+    orphan->trade_no = f[1];
+    orphan->kind = f[2];
+    orphan->out_trade_no = f[3];
+    orphan->currency = f[5];
+    orphan->reason = f[6];
+
+    return 0;
+}
+
+
 void
 pt_op_parse(pt_op_t *op, pt_slice_t kind, pt_slice_t row, pt_slice_t entry)
 {
@@ -82,6 +142,21 @@ pt_op_parse(pt_op_t *op, pt_slice_t kind, pt_slice_t row, pt_slice_t entry)
         rc = pt_op_parse_admin(&op->u.admin, row);
         break;
 
+    case 'p':
+        op->type = PT_OP_PAYMENT;
+        rc = pt_payment_parse_row(&op->u.payment, row);
+        break;
+
+    case 'f':
+        op->type = PT_OP_REFUND;
+        rc = pt_op_parse_refund(&op->u.refund, row);
+        break;
+
+    case 'u':
+        op->type = PT_OP_ORPHAN;
+        rc = pt_op_parse_orphan(&op->u.orphan, row);
+        break;
+
     default:
         rc = -1;
         break;
@@ -90,6 +165,14 @@ pt_op_parse(pt_op_t *op, pt_slice_t kind, pt_slice_t row, pt_slice_t entry)
     if (rc != 0) {
         op->type = PT_OP_MALFORMED;
     }
+}
+
+
+/* The fields from first to last, which stand side by side in the row. */
+static pt_slice_t
+pt_op_span(pt_slice_t first, pt_slice_t last)
+{
+    return pt_slice(first.data, last.data + last.len - first.data);
 }
 
 
@@ -114,6 +197,18 @@ pt_op_key(const pt_op_t *op, int64_t *rev)
     case PT_OP_ADMIN:
         *rev = op->u.admin.at;
         return op->u.admin.request_id;
+
+    case PT_OP_PAYMENT:
+        *rev = op->u.payment.rev;
+        return op->u.payment.pay_no;
+
+    case PT_OP_REFUND:
+        *rev = 0;
+        return pt_op_span(op->u.refund.pay_no, op->u.refund.order_id);
+
+    case PT_OP_ORPHAN:
+        *rev = 0;
+        return pt_op_span(op->u.orphan.gateway, op->u.orphan.trade_no);
 
     default:
         *rev = 0;
@@ -184,6 +279,24 @@ pt_op_same_item(const pt_item_t *a, const pt_item_t *b)
 }
 
 
+/* What is told again of one refund or orphan has another time. */
+static pt_slice_t
+pt_op_content(const pt_op_t *op)
+{
+    switch (op->type) {
+
+    case PT_OP_REFUND:
+        return pt_op_span(op->row, op->u.refund.status);
+
+    case PT_OP_ORPHAN:
+        return pt_op_span(op->row, op->u.orphan.reason);
+
+    default:
+        return op->row;
+    }
+}
+
+
 static int
 pt_op_same(const pt_op_t *a, const pt_op_t *b)
 {
@@ -191,7 +304,7 @@ pt_op_same(const pt_op_t *a, const pt_op_t *b)
         return pt_op_same_item(&a->u.item, &b->u.item);
     }
 
-    return pt_slice_eq(a->row, b->row);
+    return pt_slice_eq(pt_op_content(a), pt_op_content(b));
 }
 
 

@@ -83,31 +83,6 @@ pt_order_lines_valid(pt_slice_t lines)
 
 
 static int
-pt_order_hash_valid(pt_slice_t s)
-{
-    size_t  i;
-
-    if (s.len == 0) {
-        return 1;
-    }
-
-    if (s.len != PT_HASH_LEN) {
-        return 0;
-    }
-
-    for (i = 0; i < s.len; i++) {
-        if ((s.data[i] < '0' || s.data[i] > '9')
-            && (s.data[i] < 'a' || s.data[i] > 'f'))
-        {
-            return 0;
-        }
-    }
-
-    return 1;
-}
-
-
-static int
 pt_order_meta_valid(pt_slice_t meta)
 {
     const char  *why;
@@ -143,8 +118,8 @@ pt_order_parse_row(pt_order_t *order, pt_slice_t row)
         || pt_slice_uint(f[6], PT_TIME_MAX_MS, &order->created_at) != 0
         || pt_slice_uint(f[7], PT_TIME_MAX_MS, &order->expires_at) != 0
         || pt_slice_uint(f[8], PT_TIME_MAX_MS, &order->changed_at) != 0
-        || !pt_order_hash_valid(order->key)
-        || !pt_order_hash_valid(order->body)
+        || !pt_hash_valid(order->key)
+        || !pt_hash_valid(order->body)
         || !pt_order_lines_valid(order->lines)
         || !pt_order_meta_valid(order->meta))
     {

@@ -22,7 +22,6 @@
 #define PT_ORDER_FIELDS     13
 #define PT_ORDER_LINES_MAX  50
 #define PT_META_MAX         1024
-#define PT_HASH_LEN         16
 
 
 /* held -> paid | cancelled | expired, expired -> paid, paid -> refunded */

@@ -417,3 +417,28 @@ pt_text_valid(pt_slice_t s, size_t max)
 {
     return s.len >= 1 && s.len <= max && pt_slice_text(s);
 }
+
+
+int
+pt_hash_valid(pt_slice_t s)
+{
+    size_t  i;
+
+    if (s.len == 0) {
+        return 1;
+    }
+
+    if (s.len != PT_HASH_LEN) {
+        return 0;
+    }
+
+    for (i = 0; i < s.len; i++) {
+        if ((s.data[i] < '0' || s.data[i] > '9')
+            && (s.data[i] < 'a' || s.data[i] > 'f'))
+        {
+            return 0;
+        }
+    }
+
+    return 1;
+}

@@ -26,6 +26,7 @@
 #define PT_NAME_MAX          64
 #define PT_TITLE_MAX         256
 #define PT_KEY_MAX           255
+#define PT_HASH_LEN          16
 
 /* 9999-12-31T23:59:59.999Z */
 #define PT_TIME_MAX_MS       INT64_C(253402300799999)
@@ -69,6 +70,9 @@ int pt_name_valid(pt_slice_t s);
 
 /* A user or a key: 1 to max bytes of UTF-8 without control characters. */
 int pt_text_valid(pt_slice_t s, size_t max);
+
+/* A hash as rows have it: PT_HASH_LEN hexadecimal digits, or nothing. */
+int pt_hash_valid(pt_slice_t s);
 
 
 #endif /* PT_VALUE_H */

@@ -24,6 +24,10 @@ check_json(const pt_op_t *op)
     if (op->type == PT_OP_ORDER) {
         pt_order_json(&out, &op->u.order, pt_slice_lit("CNY"), 2);
 
+    } else if (op->type == PT_OP_PAYMENT) {
+        pt_payment_json(&out, &op->u.payment, pt_slice_lit("CNY"), 2,
+                        op->u.payment.subject);
+
     } else {
         pt_item_json(&out, &op->u.item, pt_slice_lit("JPY"), 0, 1);
     }
@@ -39,6 +43,30 @@ check_json(const pt_op_t *op)
 }
 
 
+/* No statement may meet an order twice. */
+static void
+check_parts(pt_slice_t parts)
+{
+    unsigned    n;
+    pt_part_t   part;
+    pt_slice_t  last;
+
+    n = 0;
+    last = pt_slice_null;
+
+    while (pt_payment_next_part(&parts, &part) == 1) {
+        check(part.refunded <= part.amount);
+        check(n == 0
+              || memcmp(last.data, part.order_id.data, PT_ID_LEN) < 0);
+        last = part.order_id;
+        n++;
+    }
+
+    check(parts.len == 0);
+    check(n >= 1 && n <= PT_PAYMENT_ORDERS_MAX);
+}
+
+
 static void
 check_op(const pt_op_t *op)
 {
@@ -49,8 +77,14 @@ check_op(const pt_op_t *op)
     check(pt_slice_utf8(op->row));
     check(op->row.len == 0 || memchr(op->row.data, 0, op->row.len) == NULL);
 
-    if (op->type == PT_OP_ORDER || op->type == PT_OP_ITEM) {
+    if (op->type == PT_OP_ORDER || op->type == PT_OP_ITEM
+        || op->type == PT_OP_PAYMENT)
+    {
         check_json(op);
+    }
+
+    if (op->type == PT_OP_PAYMENT) {
+        check_parts(op->u.payment.parts);
     }
 }
 
@@ -76,12 +110,13 @@ check_fold(pt_op_t *ops, size_t n)
         check(again[i].type == ops[i].type);
         check(i == 0 || ops[i - 1].type <= ops[i].type);
 
-        if (ops[i].type != PT_OP_ORDER) {
+        if (ops[i].type != PT_OP_ORDER && ops[i].type != PT_OP_PAYMENT) {
             continue;
         }
 
-        id = ops[i].u.order.id;
-        check(previous.len == 0
+        id = ops[i].type == PT_OP_ORDER ? ops[i].u.order.id
+                                        : ops[i].u.payment.pay_no;
+        check(previous.len == 0 || ops[i - 1].type != ops[i].type
               || memcmp(previous.data, id.data, PT_ID_LEN) < 0);
         previous = id;
     }

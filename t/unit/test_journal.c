@@ -29,6 +29,22 @@ item_row(int sku, int version, int price, int available, int paused)
 }
 
 
+static pt_slice_t
+payment_row(int number, int rev, const char *status, const char *trade_no)
+{
+    return unit_fmt("1763712000000%02d%04d\t%s\t%d\tu1\tspring\talipay\tpage"
+                    "\t%s\t100\t1763712000000\t1763712900000\t0\t"
+                    "1763712000000\t\t\tP30\t1763712000000000001 100 - - 0",
+                    0, number, status, rev, trade_no);
+}
+
+
+#define REFUND  "1763712000123000002\tr-1\t1763712000000000001\t50\t0\t"      \
+                "succeeded\t1763712000000"
+#define ORPHAN  "alipay\tT1\torphan\tx1763712000123000002\t100\tCNY\t"        \
+                "unknown_payment\t1763712000000"
+
+
 static pt_op_t
 op(const char *kind, pt_slice_t row)
 {
@@ -77,11 +93,74 @@ test_parse(void **state)
 
 
 static void
+test_parse_payments(void **state)
+{
+    pt_op_t  o;
+
+    o = op("p", payment_row(7, 2, "paid", "T1"));
+    assert_int_equal(o.type, PT_OP_PAYMENT);
+    unit_slice_is(o.u.payment.pay_no, "1763712000000000007");
+    assert_int_equal(o.u.payment.status, PT_PAYMENT_PAID);
+    assert_true(o.u.payment.rev == 2);
+
+    o = op("f", unit_str(REFUND));
+    assert_int_equal(o.type, PT_OP_REFUND);
+    unit_slice_is(o.u.refund.pay_no, "1763712000123000002");
+    unit_slice_is(o.u.refund.refund_no, "r-1");
+    unit_slice_is(o.u.refund.order_id, "1763712000000000001");
+    assert_true(o.u.refund.amount == 50);
+    assert_int_equal(o.u.refund.restock, 0);
+    unit_slice_is(o.u.refund.status, "succeeded");
+    assert_true(o.u.refund.at == INT64_C(1763712000000));
+
+    o = op("u", unit_str(ORPHAN));
+    assert_int_equal(o.type, PT_OP_ORPHAN);
+    unit_slice_is(o.u.orphan.gateway, "alipay");
+    unit_slice_is(o.u.orphan.trade_no, "T1");
+    unit_slice_is(o.u.orphan.kind, "orphan");
+    unit_slice_is(o.u.orphan.out_trade_no, "x1763712000123000002");
+    assert_true(o.u.orphan.amount == 100);
+    unit_slice_is(o.u.orphan.currency, "CNY");
+    unit_slice_is(o.u.orphan.reason, "unknown_payment");
+    assert_true(o.u.orphan.at == INT64_C(1763712000000));
+
+    /* what a stranger's payment may lack, and how large it may be */
+
+    o = op("u", unit_str("a\tT\tmismatch\t\t9223372036854775807\t\t\t0"));
+    assert_int_equal(o.type, PT_OP_ORPHAN);
+    unit_slice_is(o.u.orphan.kind, "mismatch");
+    assert_true(o.u.orphan.amount == INT64_MAX);
+}
+
+
+/* Any byte of a good row that PostgreSQL cannot store. */
+static void
+no_byte_replaced(const char *kind, pt_slice_t good)
+{
+    size_t  i;
+    char   *row;
+
+    assert_true(op(kind, good).type < PT_OP_CONFLICT);
+
+    for (i = 0; i < good.len; i++) {
+        row = (char *) unit_mem(good.data, good.len).data;
+
+        row[i] = '\0';
+        assert_int_equal(op(kind, pt_slice(row, good.len)).type,
+                         PT_OP_MALFORMED);
+
+        row[i] = '\xff';
+        assert_int_equal(op(kind, pt_slice(row, good.len)).type,
+                         PT_OP_MALFORMED);
+    }
+}
+
+
+static void
 test_malformed(void **state)
 {
-    size_t      i;
-    pt_op_t     o;
-    pt_slice_t  row;
+    size_t   i;
+    pt_op_t  o;
 
     static const struct {
         const char  *kind;
@@ -99,6 +178,29 @@ test_malformed(void **state)
         { "a", "" }, { "a", "r" }, { "a", "\t1" }, { "a", "r\t" },
         { "a", "r\t1\t" }, { "a", "r\t-1" }, { "a", "r\t253402300800000" },
         { "a", "\xff\t1" }, { "a", "r\n\t1" }, { "a", "r\tx" },
+        { "p", "" }, { "p", REFUND }, { "p", ORPHAN }, { "f", "" },
+        { "f", ORPHAN }, { "f", REFUND "\t" }, { "f", REFUND "0000" },
+        { "f", "1\tr\t1763712000000000001\t1\t0\ts\t1" },
+        { "f", "1763712000123000002\t\t1763712000000000001\t1\t0\ts\t1" },
+        { "f", "1763712000123000002\tr\t1\t1\t0\ts\t1" },
+        { "f", "1763712000123000002\tr\t1763712000000000001\t-1\t0\ts\t1" },
+        { "f", "1763712000123000002\tr\t1763712000000000001\t1\t2\ts\t1" },
+        { "f", "1763712000123000002\tr\t1763712000000000001\t1\t\ts\t1" },
+        { "f", "1763712000123000002\tr\t1763712000000000001\t1\t0\t\t1" },
+        { "f", "1763712000123000002\tr\t1763712000000000001\t1\t0\ts\t" },
+        { "f", "1763712000123000002\t\xff\t1763712000000000001\t1\t0\ts\t1" },
+        { "u", "" }, { "u", REFUND }, { "u", ORPHAN "\t" },
+        { "u", ORPHAN "000" }, { "u", "\tT\torphan\t\t1\t\t\t1" },
+        { "u", "a b\tT\torphan\t\t1\t\t\t1" },
+        { "u", "a\t\torphan\t\t1\t\t\t1" },
+        { "u", "a\tT\t\t\t1\t\t\t1" }, { "u", "a\tT\tlost\t\t1\t\t\t1" },
+        { "u", "a\tT\torphan\t\xff\t1\t\t\t1" },
+        { "u", "a\tT\torphan\t\t9223372036854775808\t\t\t1" },
+        { "u", "a\tT\torphan\t\t-1\t\t\t1" },
+        { "u", "a\tT\torphan\t\t\t\t\t1" },
+        { "u", "a\tT\torphan\t\t1\t\x01\t\t1" },
+        { "u", "a\tT\torphan\t\t1\t\t\x7f\t1" },
+        { "u", "a\tT\torphan\t\t1\t\t\t" },
     };
 
     for (i = 0; i < N(cases); i++) {
@@ -118,27 +220,11 @@ test_malformed(void **state)
                                       unit_repeat("r", 256).data)).type,
                      PT_OP_ADMIN);
 
-    /* any byte of a good row that PostgreSQL cannot store */
-
-    for (i = 0; i < order_row(1, 1, "held").len; i++) {
-        row = order_row(1, 1, "held");
-        ((char *) row.data)[i] = '\0';
-        assert_int_equal(op("o", row).type, PT_OP_MALFORMED);
-
-        row = order_row(1, 1, "held");
-        ((char *) row.data)[i] = '\xff';
-        assert_int_equal(op("o", row).type, PT_OP_MALFORMED);
-    }
-
-    for (i = 0; i < item_row(1, 1, 1, 1, 0).len; i++) {
-        row = item_row(1, 1, 1, 1, 0);
-        ((char *) row.data)[i] = '\0';
-        assert_int_equal(op("i", row).type, PT_OP_MALFORMED);
-
-        row = item_row(1, 1, 1, 1, 0);
-        ((char *) row.data)[i] = '\xff';
-        assert_int_equal(op("i", row).type, PT_OP_MALFORMED);
-    }
+    no_byte_replaced("o", order_row(1, 1, "held"));
+    no_byte_replaced("i", item_row(1, 1, 1, 1, 0));
+    no_byte_replaced("p", payment_row(1, 1, "paid", "T1"));
+    no_byte_replaced("f", unit_str(REFUND));
+    no_byte_replaced("u", unit_str(ORPHAN));
 
     pt_op_parse(&o, pt_slice_null, pt_slice_null, pt_slice_null);
     assert_int_equal(o.type, PT_OP_MALFORMED);
@@ -342,6 +428,96 @@ test_fold_item_content(void **state)
 }
 
 
+static void
+test_fold_payments(void **state)
+{
+    pt_op_t      ops[6];
+    const char  *kept;
+
+    ops[0] = op("p", payment_row(2, 1, "unpaid", ""));
+    ops[1] = op("p", payment_row(1, 1, "unpaid", ""));
+    ops[2] = op("p", payment_row(2, 3, "paid", "T1"));
+    ops[3] = op("p", payment_row(2, 2, "closed", ""));
+    ops[4] = op("p", payment_row(2, 3, "paid", "T2"));
+    ops[5] = op("o", order_row(2, 1, "held"));
+
+    assert_int_equal(pt_op_fold(ops, 6), 4);
+    assert_int_equal(ops[0].type, PT_OP_ORDER);
+    unit_slice_is(ops[1].u.payment.pay_no, "1763712000000000001");
+    unit_slice_is(ops[2].u.payment.trade_no, "T1");
+    assert_int_equal(ops[3].type, PT_OP_CONFLICT);
+    unit_slice_is(ops[3].kind, "p");
+
+    /* told again at another time it is the same */
+
+    ops[0] = op("f", unit_str(REFUND));
+    ops[1] = op("f", unit_str(REFUND));
+    ops[2] = op("f", unit_fmt("%.*s1", (int) strlen(REFUND) - 1, REFUND));
+    ops[3] = op("u", unit_str(ORPHAN));
+    ops[4] = op("u", unit_fmt("%.*s1", (int) strlen(ORPHAN) - 1, ORPHAN));
+    kept = ops[0].row.data;
+
+    assert_int_equal(pt_op_fold(ops, 5), 2);
+    assert_ptr_equal(ops[0].row.data, kept);
+    assert_int_equal(ops[1].type, PT_OP_ORPHAN);
+    assert_true(ops[1].u.orphan.at == INT64_C(1763712000000));
+}
+
+
+/* Any other part of the key is another one, any other content a conflict. */
+static void
+test_fold_refunds(void **state)
+{
+    size_t   i;
+    pt_op_t  ops[2];
+
+    static const struct {
+        const char  *kind;
+        const char  *row;
+        int          conflict;
+    } cases[] = {
+        { "f", REFUND, -1 },
+        { "f", "1763712000123000003\tr-1\t1763712000000000001\t50\t0\t"
+               "succeeded\t1763712000000", 0 },
+        { "f", "1763712000123000002\tr-2\t1763712000000000001\t50\t0\t"
+               "succeeded\t1763712000000", 0 },
+        { "f", "1763712000123000002\tr-1\t1763712000000000002\t50\t0\t"
+               "succeeded\t1763712000000", 0 },
+        { "f", "1763712000123000002\tr-1\t1763712000000000001\t51\t0\t"
+               "succeeded\t1763712000000", 1 },
+        { "f", "1763712000123000002\tr-1\t1763712000000000001\t50\t1\t"
+               "succeeded\t1763712000000", 1 },
+        { "f", "1763712000123000002\tr-1\t1763712000000000001\t50\t0\t"
+               "failed\t1763712000000", 1 },
+        { "u", ORPHAN, -1 },
+        { "u", "alipay2\tT1\torphan\tx1763712000123000002\t100\tCNY\t"
+               "unknown_payment\t1763712000000", 0 },
+        { "u", "alipay\tT2\torphan\tx1763712000123000002\t100\tCNY\t"
+               "unknown_payment\t1763712000000", 0 },
+        { "u", "alipay\tT1\tmismatch\tx1763712000123000002\t100\tCNY\t"
+               "unknown_payment\t1763712000000", 1 },
+        { "u", "alipay\tT1\torphan\ty1763712000123000002\t100\tCNY\t"
+               "unknown_payment\t1763712000000", 1 },
+        { "u", "alipay\tT1\torphan\tx1763712000123000002\t101\tCNY\t"
+               "unknown_payment\t1763712000000", 1 },
+        { "u", "alipay\tT1\torphan\tx1763712000123000002\t100\tUSD\t"
+               "unknown_payment\t1763712000000", 1 },
+        { "u", "alipay\tT1\torphan\tx1763712000123000002\t100\tCNY\t"
+               "purged\t1763712000000", 1 },
+    };
+
+    for (i = 0; i < N(cases); i++) {
+        ops[0] = op(cases[i].kind, unit_str(*cases[i].kind == 'f' ? REFUND
+                                                                  : ORPHAN));
+        ops[1] = op(cases[i].kind, unit_str(cases[i].row));
+
+        assert_int_equal(pt_op_fold(ops, 2), cases[i].conflict < 0 ? 1 : 2);
+        assert_true(cases[i].conflict < 1 || ops[1].type == PT_OP_CONFLICT);
+        assert_true(cases[i].conflict || ops[1].type < PT_OP_CONFLICT);
+    }
+}
+
+
 /* Whether ops[i] is to be the kept one of its key, by the definition. */
 static int
 is_kept(const pt_op_t *ops, size_t n, size_t i)
@@ -453,7 +629,9 @@ test_fold_random(void **state)
                                    ops[i].u.order.id.data, PT_ID_LEN) < 0);
             }
 
-            if (ops[i].type > PT_OP_ADMIN && ops[i].type == ops[i - 1].type) {
+            if (ops[i].type >= PT_OP_CONFLICT
+                && ops[i].type == ops[i - 1].type)
+            {
                 assert_true(ops[i - 1].arrival < ops[i].arrival);
             }
         }
@@ -468,6 +646,7 @@ main(void)
 {
     const struct CMUnitTest  tests[] = {
         unit_case(test_parse),
+        unit_case(test_parse_payments),
         unit_case(test_malformed),
         unit_case(test_fold_newest),
         unit_case(test_fold_edges),
@@ -475,6 +654,8 @@ main(void)
         unit_case(test_fold_equal),
         unit_case(test_fold_conflict),
         unit_case(test_fold_item_content),
+        unit_case(test_fold_payments),
+        unit_case(test_fold_refunds),
         unit_case(test_fold_random),
     };
 

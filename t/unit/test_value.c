@@ -473,6 +473,22 @@ test_text(void **state)
 }
 
 
+static void
+test_hash(void **state)
+{
+    assert_int_equal(pt_hash_valid(pt_slice_null), 1);
+    assert_int_equal(pt_hash_valid(unit_str("")), 1);
+    assert_int_equal(pt_hash_valid(unit_str("0123456789abcdef")), 1);
+    assert_int_equal(pt_hash_valid(unit_str("0123456789abcde")), 0);
+    assert_int_equal(pt_hash_valid(unit_str("0123456789abcdef0")), 0);
+    assert_int_equal(pt_hash_valid(unit_str("0123456789abcdeg")), 0);
+    assert_int_equal(pt_hash_valid(unit_str("0123456789abcdeF")), 0);
+    assert_int_equal(pt_hash_valid(unit_str("0123456789abcde/")), 0);
+    assert_int_equal(pt_hash_valid(unit_str("0123456789abcde:")), 0);
+    assert_int_equal(pt_hash_valid(unit_str("0123456789abcde`")), 0);
+}
+
+
 int
 main(void)
 {
@@ -489,6 +505,7 @@ main(void)
         unit_case(test_duration),
         unit_case(test_name),
         unit_case(test_text),
+        unit_case(test_hash),
     };
 
     return cmocka_run_group_tests_name("value", tests, NULL, NULL);
