@@ -1,0 +1,55 @@
+/*
+ * What the files of Alipay share: the configuration, and the functions that
+ * the table names.
+ */
+
+#ifndef PT_ALIPAY_H
+#define PT_ALIPAY_H
+
+#include "pt_form.h"
+#include "pt_gateway.h"
+#include "pt_rsa.h"
+
+
+#define PT_ALIPAY_DECIMALS   2
+#define PT_ALIPAY_KEYS_MAX   8
+
+
+/* In the order of the settings' table. */
+typedef enum {
+    PT_ALIPAY_APP_ID = 0,
+    PT_ALIPAY_SELLER_ID,
+    PT_ALIPAY_NOTIFY_URL,
+    PT_ALIPAY_RETURN_URL,
+    PT_ALIPAY_GATEWAY_URL,
+    PT_ALIPAY_QUIT_URL,
+    PT_ALIPAY_TEXTS,
+    PT_ALIPAY_PRIVATE_KEY = PT_ALIPAY_TEXTS,
+    PT_ALIPAY_PUBLIC_KEY
+} pt_alipay_setting_e;
+
+
+typedef struct {
+    unsigned     decimals;             /* of the shop's amounts */
+    char        *texts[PT_ALIPAY_TEXTS];
+    pt_rsa_t    *private_key;          /* the application's */
+    pt_rsa_t    *public_keys[PT_ALIPAY_KEYS_MAX];   /* Alipay's */
+    size_t       nkeys;
+} pt_alipay_t;
+
+
+/* A text that was set; empty when it was not. */
+pt_slice_t pt_alipay_text(const pt_alipay_t *conf, pt_alipay_setting_e i);
+
+pt_verify_e pt_alipay_verify(const void *conf, const pt_callback_t *callback,
+    pt_notice_t *notice);
+
+int pt_alipay_link_text(const void *conf, const pt_link_t *link,
+    pt_out_t *text);
+int pt_alipay_sign(const void *conf, pt_slice_t text,
+    pt_signature_t *signature);
+int pt_alipay_link(const void *conf, const pt_link_t *link,
+    const pt_signature_t *signature, pt_out_t *url);
+
+
+#endif /* PT_ALIPAY_H */

@@ -1,0 +1,488 @@
+/*
+ * Alipay's callbacks: is one genuine, is it for us, what does it tell.
+ *
+ * All parameters but sign and sign_type are signed, as decoded bytes in
+ * whatever character set, sorted by name and joined without escaping.  Nothing
+ * that a callback says is believed before its signature is verified; only
+ * sign_type is looked at, to be refused when it is not RSA2.
+ */
+
+#include "pt_alipay.h"
+#include "pt_base64.h"
+
+
+#define PT_ALIPAY_TYPE  "application/x-www-form-urlencoded"
+
+/* "2026-01-01 00:00:00", and of a refund maybe ".123" */
+#define PT_ALIPAY_TIME_LEN      19
+#define PT_ALIPAY_TIME_LEN_MAX  23
+
+#define PT_ALIPAY_ZONE  "+08:00"
+
+
+/* s begins with word, which is in lower case, whatever the case of s. */
+static int
+pt_alipay_begins(pt_slice_t s, const char *word, size_t len)
+{
+    char    c;
+    size_t  i;
+
+    if (s.len < len) {
+        return 0;
+    }
+
+    for (i = 0; i < len; i++) {
+        c = s.data[i];
+        c = c >= 'A' && c <= 'Z' ? c + ('a' - 'A') : c;
+
+        if (c != word[i]) {
+            return 0;
+        }
+    }
+
+    return 1;
+}
+
+
+/*
+ * Alipay sends "…; text/html; charset=UTF-8", which is no valid header: only
+ * the media type in front is looked at.
+ */
+static int
+pt_alipay_type_fits(const pt_callback_t *callback)
+{
+    char        c;
+    size_t      len;
+    pt_slice_t  type, encoding;
+
+    type = callback->header(callback->ctx, "Content-Type");
+    encoding = callback->header(callback->ctx, "Content-Encoding");
+
+    if (encoding.len
+        && (encoding.len != sizeof("identity") - 1
+            || !pt_alipay_begins(encoding, "identity", encoding.len)))
+    {
+        return 0;
+    }
+
+    len = sizeof(PT_ALIPAY_TYPE) - 1;
+
+    if (!pt_alipay_begins(type, PT_ALIPAY_TYPE, len)) {
+        return 0;
+    }
+
+    c = type.len > len ? type.data[len] : ';';
+
+    return c == ';' || c == ' ' || c == '\t';
+}
+
+
+static int
+pt_alipay_is_signed(pt_slice_t name)
+{
+    return !pt_slice_eq(name, pt_slice_lit("sign"))
+           && !pt_slice_eq(name, pt_slice_lit("sign_type"));
+}
+
+
+/* The signed text; returns how many empty values it has or would have. */
+static size_t
+pt_alipay_signed_text(const pt_form_t *form, int with_empty, pt_out_t *text)
+{
+    size_t             i, empty;
+    const pt_param_t  *param;
+
+    empty = 0;
+    text->pos = text->start;
+
+    for (i = 0; i < form->n; i++) {
+        param = &form->params[i];
+
+        if (!pt_alipay_is_signed(param->name)) {
+            continue;
+        }
+
+        if (param->value.len == 0) {
+            empty++;
+
+            if (!with_empty) {
+                continue;
+            }
+        }
+
+        if (text->pos != text->start) {
+            pt_out_char(text, '&');
+        }
+
+        pt_out_put(text, param->name);
+        pt_out_char(text, '=');
+        pt_out_put(text, param->value);
+    }
+
+    return empty;
+}
+
+
+static int
+pt_alipay_verify_text(const pt_alipay_t *conf, pt_slice_t text,
+    const pt_signature_t *signature)
+{
+    size_t  i;
+
+    for (i = 0; i < conf->nkeys; i++) {
+        if (pt_rsa_verify(conf->public_keys[i], text, signature->data,
+                          signature->len))
+        {
+            return 1;
+        }
+    }
+
+    return 0;
+}
+
+
+/*
+ * Some of Alipay's systems sign empty values, others leave them out.  Either
+ * text is signed with the same key; and an empty value counts as none.
+ */
+static pt_verify_e
+pt_alipay_verify_form(const pt_alipay_t *conf, const pt_form_t *form,
+    const pt_callback_t *callback)
+{
+    size_t          empty;
+    pt_out_t        text;
+    pt_slice_t      sign, algorithm;
+    pt_signature_t  signature;
+
+    if (pt_form_get(form, "sign", &sign) != 0
+        || pt_form_get(form, "sign_type", &algorithm) != 0
+        || sign.len == 0)
+    {
+        return PT_VERIFY_MISSING;
+    }
+
+    if (!pt_slice_eq(algorithm, pt_slice_lit("RSA2"))) {
+        return PT_VERIFY_BAD_ALGORITHM;
+    }
+
+    if (pt_base64_decode(sign, signature.data, sizeof(signature.data),
+                         &signature.len)
+        != 0)
+    {
+        return PT_VERIFY_BAD_SIGNATURE;
+    }
+
+    pt_out_init(&text, callback->alloc, callback->alloc_ctx,
+                callback->body.len);
+
+    empty = pt_alipay_signed_text(form, 1, &text);
+
+    if (text.failed) {
+        return PT_VERIFY_NO_MEMORY;
+    }
+
+    if (pt_alipay_verify_text(conf, pt_out_slice(&text), &signature)) {
+        return PT_VERIFY_OK;
+    }
+
+    if (empty) {
+        (void) pt_alipay_signed_text(form, 0, &text);
+
+        if (pt_alipay_verify_text(conf, pt_out_slice(&text), &signature)) {
+            return PT_VERIFY_OK;
+        }
+    }
+
+    return PT_VERIFY_BAD_SIGNATURE;
+}
+
+
+/*
+ * Values are joined without escaping.  One that holds "&name=" would let the
+ * same signed text stand for another set of parameters.
+ */
+static int
+pt_alipay_is_ambiguous(const pt_form_t *form)
+{
+    size_t      i, n;
+    pt_slice_t  rest, piece;
+
+    for (i = 0; i < form->n; i++) {
+        rest = form->params[i].value;
+
+        /* the first piece is the value itself, up to an "&" */
+
+        (void) pt_slice_next(&rest, '&', &piece);
+
+        while (pt_slice_next(&rest, '&', &piece)) {
+            n = 0;
+
+            while (n < piece.len && pt_form_name_char(piece.data[n])) {
+                n++;
+            }
+
+            if (n > 0 && n < piece.len && piece.data[n] == '=') {
+                return 1;
+            }
+        }
+    }
+
+    return 0;
+}
+
+
+/* A parameter that must be there; an empty value counts as none. */
+static int
+pt_alipay_value(const pt_form_t *form, const char *name, pt_slice_t *value)
+{
+    if (pt_form_get(form, name, value) != 0) {
+        *value = pt_slice_null;
+    }
+
+    return value->len ? 0 : -1;
+}
+
+
+/* "2026-01-01 00:00:00.123" in Beijing's time; without a fraction as well. */
+static int
+pt_alipay_time(pt_slice_t s, int64_t *ms)
+{
+    char  text[PT_ALIPAY_TIME_LEN_MAX + sizeof(PT_ALIPAY_ZONE) - 1];
+
+    if (s.len < PT_ALIPAY_TIME_LEN || s.len > PT_ALIPAY_TIME_LEN_MAX
+        || s.data[10] != ' ')
+    {
+        return -1;
+    }
+
+    memcpy(text, s.data, s.len);
+    memcpy(text + s.len, PT_ALIPAY_ZONE, sizeof(PT_ALIPAY_ZONE) - 1);
+    text[10] = 'T';
+
+    return pt_time_parse(pt_slice(text, s.len + sizeof(PT_ALIPAY_ZONE) - 1),
+                         ms);
+}
+
+
+static int
+pt_alipay_amount(pt_slice_t s, int64_t *minor)
+{
+    if (pt_money_parse(s, PT_ALIPAY_DECIMALS, minor) != 0 || *minor == 0) {
+        return -1;
+    }
+
+    return 0;
+}
+
+
+/* A refund without a number gets one from its time: "gmt_refund-2026…". */
+static pt_verify_e
+pt_alipay_refund_no(pt_slice_t time, const pt_callback_t *callback,
+    pt_slice_t *refund_no)
+{
+    size_t    i;
+    int64_t   ms;
+    pt_out_t  out;
+
+    if (time.len == 0) {
+        return PT_VERIFY_MISSING;
+    }
+
+    if (pt_alipay_time(time, &ms) != 0) {
+        return PT_VERIFY_BAD_VALUE;
+    }
+
+    pt_out_init(&out, callback->alloc, callback->alloc_ctx, PT_NAME_MAX);
+    pt_out_str(&out, "gmt_refund-");
+
+    for (i = 0; i < time.len; i++) {
+        if (time.data[i] >= '0' && time.data[i] <= '9') {
+            pt_out_char(&out, time.data[i]);
+        }
+    }
+
+    *refund_no = pt_out_slice(&out);
+
+    return out.failed ? PT_VERIFY_NO_MEMORY : PT_VERIFY_OK;
+}
+
+
+/*
+ * A partial refund comes with the same TRADE_SUCCESS as the payment, and a
+ * full one with the same TRADE_CLOSED as a payment that nobody made: so the
+ * refund's own parameters decide, before the status.
+ */
+static pt_verify_e
+pt_alipay_read_refund(const pt_form_t *form, const pt_callback_t *callback,
+    pt_notice_t *notice)
+{
+    pt_slice_t  fee, time, number;
+
+    (void) pt_alipay_value(form, "gmt_refund", &time);
+
+    if (pt_alipay_value(form, "refund_fee", &fee) != 0) {
+        return time.len ? PT_VERIFY_MISSING : PT_VERIFY_OK;
+    }
+
+    if (pt_money_parse(fee, PT_ALIPAY_DECIMALS, &notice->refunded) != 0) {
+        return PT_VERIFY_BAD_VALUE;
+    }
+
+    if (notice->refunded == 0) {
+        return time.len ? PT_VERIFY_BAD_VALUE : PT_VERIFY_OK;
+    }
+
+    if (pt_alipay_value(form, "out_biz_no", &number) == 0) {
+        notice->refund_no = number;
+
+        return pt_name_valid(number) ? PT_VERIFY_OK : PT_VERIFY_BAD_VALUE;
+    }
+
+    return pt_alipay_refund_no(time, callback, &notice->refund_no);
+}
+
+
+static pt_verify_e
+pt_alipay_read_kind(const pt_form_t *form, pt_notice_t *notice)
+{
+    size_t      i;
+    pt_slice_t  status;
+
+    static const struct {
+        pt_slice_t   status;
+        pt_notice_e  kind, refunded;
+    } kinds[] = {
+        { pt_slice_const("TRADE_SUCCESS"),
+          PT_NOTICE_PAID, PT_NOTICE_REFUNDED },
+        { pt_slice_const("TRADE_FINISHED"),
+          PT_NOTICE_PAID, PT_NOTICE_REFUNDED },
+        { pt_slice_const("TRADE_CLOSED"),
+          PT_NOTICE_CLOSED, PT_NOTICE_REFUNDED },
+        { pt_slice_const("WAIT_BUYER_PAY"),
+          PT_NOTICE_IGNORED, PT_NOTICE_IGNORED },
+    };
+
+    if (pt_alipay_value(form, "trade_status", &status) != 0) {
+        return PT_VERIFY_MISSING;
+    }
+
+    for (i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++) {
+        if (!pt_slice_eq(status, kinds[i].status)) {
+            continue;
+        }
+
+        notice->kind = notice->refunded ? kinds[i].refunded : kinds[i].kind;
+
+        /* what is not paid cannot be given back */
+
+        return notice->refunded && notice->kind == PT_NOTICE_IGNORED
+               ? PT_VERIFY_BAD_VALUE : PT_VERIFY_OK;
+    }
+
+    return PT_VERIFY_BAD_VALUE;
+}
+
+
+static pt_verify_e
+pt_alipay_read(const pt_form_t *form, const pt_callback_t *callback,
+    pt_notice_t *notice)
+{
+    pt_slice_t   amount, time;
+    pt_verify_e  rc;
+
+    if (pt_alipay_value(form, "out_trade_no", &notice->out_trade_no) != 0
+        || pt_alipay_value(form, "trade_no", &notice->trade_no) != 0
+        || pt_alipay_value(form, "total_amount", &amount) != 0)
+    {
+        return PT_VERIFY_MISSING;
+    }
+
+    if (!pt_name_valid(notice->out_trade_no)
+        || !pt_name_valid(notice->trade_no)
+        || pt_alipay_amount(amount, &notice->amount) != 0)
+    {
+        return PT_VERIFY_BAD_VALUE;
+    }
+
+    if (pt_alipay_value(form, "gmt_payment", &time) == 0
+        && pt_alipay_time(time, &notice->paid_at) != 0)
+    {
+        return PT_VERIFY_BAD_VALUE;
+    }
+
+    rc = pt_alipay_read_refund(form, callback, notice);
+
+    return rc == PT_VERIFY_OK ? pt_alipay_read_kind(form, notice) : rc;
+}
+
+
+/* It is signed; is it for this shop? */
+static pt_verify_e
+pt_alipay_is_ours(const pt_alipay_t *conf, const pt_form_t *form)
+{
+    pt_slice_t  app, seller;
+
+    if (pt_alipay_value(form, "app_id", &app) != 0
+        || pt_alipay_value(form, "seller_id", &seller) != 0)
+    {
+        return PT_VERIFY_MISSING;
+    }
+
+    if (!pt_slice_eq(app, pt_alipay_text(conf, PT_ALIPAY_APP_ID))) {
+        return PT_VERIFY_WRONG_APP;
+    }
+
+    if (!pt_slice_eq(seller, pt_alipay_text(conf, PT_ALIPAY_SELLER_ID))) {
+        return PT_VERIFY_WRONG_SELLER;
+    }
+
+    return PT_VERIFY_OK;
+}
+
+
+pt_verify_e
+pt_alipay_verify(const void *data, const pt_callback_t *callback,
+    pt_notice_t *notice)
+{
+    const pt_alipay_t *conf = data;
+
+    pt_form_e    parsed;
+    pt_form_t    form;
+    pt_verify_e  rc;
+
+    memset(notice, 0, sizeof(pt_notice_t));
+
+    if (!pt_alipay_type_fits(callback)) {
+        return PT_VERIFY_BAD_TYPE;
+    }
+
+    parsed = pt_form_parse(&form, callback->body, callback->alloc,
+                           callback->alloc_ctx);
+
+    if (parsed != PT_FORM_OK) {
+        return parsed == PT_FORM_BAD ? PT_VERIFY_BAD_FORM
+                                     : PT_VERIFY_NO_MEMORY;
+    }
+
+    rc = pt_alipay_verify_form(conf, &form, callback);
+    if (rc != PT_VERIFY_OK) {
+        return rc;
+    }
+
+    if (pt_alipay_is_ambiguous(&form)) {
+        return PT_VERIFY_AMBIGUOUS;
+    }
+
+    rc = pt_alipay_is_ours(conf, &form);
+    if (rc != PT_VERIFY_OK) {
+        return rc;
+    }
+
+    rc = pt_alipay_read(&form, callback, notice);
+
+    if (rc != PT_VERIFY_OK) {
+        memset(notice, 0, sizeof(pt_notice_t));
+    }
+
+    return rc;
+}
