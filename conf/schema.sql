@@ -166,23 +166,49 @@ COMMENT ON COLUMN paytrade.order_lines.unit_price IS
 -- Payments -----------------------------------------------------------------
 
 CREATE TABLE IF NOT EXISTS paytrade.payments (
-    pay_no      bigint      PRIMARY KEY,
-    partition   smallint    NOT NULL,
-    user_id     text COLLATE "C" NOT NULL,
-    gateway     text        NOT NULL,
-    method      text,
-    trade_no    text,
-    status      text        NOT NULL CONSTRAINT payments_status_check
-                CHECK (status IN ('unpaid', 'paid', 'closed')),
-    amount      bigint      NOT NULL,
-    currency    text        NOT NULL,
-    rev         bigint      NOT NULL,
-    created_at  timestamptz NOT NULL,
-    paid_at     timestamptz,
-    changed_at  timestamptz NOT NULL
-);
+    pay_no        bigint      PRIMARY KEY,
+    partition     smallint    NOT NULL,
+    user_id       text COLLATE "C" NOT NULL,
+    sale          text COLLATE "C" NOT NULL,
+    gateway       text        NOT NULL,
+    method        text,
+    trade_no      text,
+    status        text        NOT NULL CONSTRAINT payments_status_check
+                  CHECK (status IN ('unpaid', 'paid', 'closed')),
+    amount        bigint      NOT NULL,
+    currency      text        NOT NULL,
+    rev           bigint      NOT NULL,
+    subject       text        NOT NULL,
+    request_key   text,
+    request_body  text,
+    created_at    timestamptz NOT NULL,
+    ends_at       timestamptz NOT NULL,
+    paid_at       timestamptz,
+    changed_at    timestamptz NOT NULL
+) WITH (fillfactor = 85);
 
-CREATE INDEX IF NOT EXISTS payments_user_idx ON paytrade.payments (user_id);
+-- For tables that an earlier version of this file made.  What must not be
+-- empty has a default only while it is added.
+
+ALTER TABLE paytrade.payments
+    ADD COLUMN IF NOT EXISTS sale text COLLATE "C" NOT NULL DEFAULT '-',
+    ADD COLUMN IF NOT EXISTS subject text NOT NULL DEFAULT '',
+    ADD COLUMN IF NOT EXISTS request_key text,
+    ADD COLUMN IF NOT EXISTS request_body text,
+    ADD COLUMN IF NOT EXISTS ends_at timestamptz NOT NULL DEFAULT now();
+
+ALTER TABLE paytrade.payments
+    ALTER COLUMN sale DROP DEFAULT,
+    ALTER COLUMN subject DROP DEFAULT,
+    ALTER COLUMN ends_at DROP DEFAULT,
+    SET (fillfactor = 85);
+
+DROP INDEX IF EXISTS paytrade.payments_user_idx;
+
+CREATE INDEX IF NOT EXISTS payments_user_sale_idx
+    ON paytrade.payments (user_id, sale, partition);
+CREATE INDEX IF NOT EXISTS payments_partition_idx
+    ON paytrade.payments (partition, pay_no);
 CREATE INDEX IF NOT EXISTS payments_trade_idx
     ON paytrade.payments (gateway, trade_no) WHERE trade_no IS NOT NULL;
 CREATE INDEX IF NOT EXISTS payments_status_idx
@@ -194,6 +220,7 @@ COMMENT ON COLUMN paytrade.payments.pay_no IS
     'out_trade_no at the gateway, without the prefix';
 COMMENT ON COLUMN paytrade.payments.partition IS 'N of {pt:N} in Redis';
 COMMENT ON COLUMN paytrade.payments.user_id IS 'Who pays';
+COMMENT ON COLUMN paytrade.payments.sale IS 'Sale of its first order';
 COMMENT ON COLUMN paytrade.payments.gateway IS 'Name of paytrade_gateway';
 COMMENT ON COLUMN paytrade.payments.method IS 'page, qr, …';
 COMMENT ON COLUMN paytrade.payments.trade_no IS 'The gateway''s own number';
@@ -202,7 +229,14 @@ COMMENT ON COLUMN paytrade.payments.status IS
 COMMENT ON COLUMN paytrade.payments.amount IS 'In minor units';
 COMMENT ON COLUMN paytrade.payments.currency IS 'ISO 4217 code';
 COMMENT ON COLUMN paytrade.payments.rev IS 'One more at each change';
+COMMENT ON COLUMN paytrade.payments.subject IS 'What the payer reads';
+COMMENT ON COLUMN paytrade.payments.request_key IS
+    'Hash of the idempotency key that made the payment';
+COMMENT ON COLUMN paytrade.payments.request_body IS
+    'Hash of the request that made the payment';
 COMMENT ON COLUMN paytrade.payments.created_at IS 'By the clock of Redis';
+COMMENT ON COLUMN paytrade.payments.ends_at IS
+    'When the gateway stops taking it';
 COMMENT ON COLUMN paytrade.payments.paid_at IS 'When the gateway said so';
 COMMENT ON COLUMN paytrade.payments.changed_at IS
     'When the status was reached';
@@ -231,34 +265,60 @@ COMMENT ON COLUMN paytrade.payment_orders.order_id IS 'The order';
 COMMENT ON COLUMN paytrade.payment_orders.amount IS 'The part of this order';
 COMMENT ON COLUMN paytrade.payment_orders.outcome IS
     'applied, or refund_due: this money is owed back; NULL: not paid';
-COMMENT ON COLUMN paytrade.payment_orders.reason IS 'Why it is owed back';
+COMMENT ON COLUMN paytrade.payment_orders.reason IS
+    'Why it is owed back; late: paid after it had expired';
 COMMENT ON COLUMN paytrade.payment_orders.refunded IS
     'What was given back so far, in minor units';
 
 
 CREATE TABLE IF NOT EXISTS paytrade.refunds (
-    refund_no   text COLLATE "C" PRIMARY KEY,
     pay_no      bigint      NOT NULL,
+    refund_no   text COLLATE "C" NOT NULL,
     order_id    bigint      NOT NULL,
+    partition   smallint    NOT NULL,
     amount      bigint      NOT NULL,
     restock     boolean     NOT NULL DEFAULT false,
     status      text        NOT NULL,
     created_at  timestamptz NOT NULL,
-    changed_at  timestamptz NOT NULL
+    changed_at  timestamptz NOT NULL,
+    PRIMARY KEY (pay_no, refund_no, order_id)
 );
 
-CREATE INDEX IF NOT EXISTS refunds_pay_idx
-    ON paytrade.refunds (pay_no, order_id);
+-- As above.  One refund may be for several orders of a payment.
 
-COMMENT ON TABLE paytrade.refunds IS 'Money given back, one row per refund';
-COMMENT ON COLUMN paytrade.refunds.refund_no IS 'Number at the gateway';
+ALTER TABLE paytrade.refunds
+    ADD COLUMN IF NOT EXISTS partition smallint NOT NULL DEFAULT 0;
+ALTER TABLE paytrade.refunds
+    ALTER COLUMN partition DROP DEFAULT;
+
+DO $$
+BEGIN
+    IF (SELECT cardinality(conkey) FROM pg_constraint
+        WHERE conrelid = 'paytrade.refunds'::regclass AND contype = 'p') = 1
+    THEN
+        ALTER TABLE paytrade.refunds
+            DROP CONSTRAINT refunds_pkey,
+            ADD PRIMARY KEY (pay_no, refund_no, order_id);
+    END IF;
+END
+$$;
+
+DROP INDEX IF EXISTS paytrade.refunds_pay_idx;
+
+CREATE INDEX IF NOT EXISTS refunds_order_idx
+    ON paytrade.refunds (order_id);
+
+COMMENT ON TABLE paytrade.refunds IS
+    'Money given back, one row per refund and order';
 COMMENT ON COLUMN paytrade.refunds.pay_no IS 'The payment it is taken from';
+COMMENT ON COLUMN paytrade.refunds.refund_no IS 'Number at the gateway';
 COMMENT ON COLUMN paytrade.refunds.order_id IS 'The order it is for';
+COMMENT ON COLUMN paytrade.refunds.partition IS 'N of {pt:N} in Redis';
 COMMENT ON COLUMN paytrade.refunds.amount IS 'In minor units';
 COMMENT ON COLUMN paytrade.refunds.restock IS
     'Whether the units went back on sale';
 COMMENT ON COLUMN paytrade.refunds.status IS 'What the gateway said';
-COMMENT ON COLUMN paytrade.refunds.created_at IS 'When it was asked for';
+COMMENT ON COLUMN paytrade.refunds.created_at IS 'When it was heard of first';
 COMMENT ON COLUMN paytrade.refunds.changed_at IS
     'When the status was reached';
 
@@ -266,27 +326,42 @@ COMMENT ON COLUMN paytrade.refunds.changed_at IS
 CREATE TABLE IF NOT EXISTS paytrade.orphans (
     gateway     text        NOT NULL,
     trade_no    text        NOT NULL,
+    partition   smallint    NOT NULL,
     kind        text        NOT NULL CONSTRAINT orphans_kind_check
                 CHECK (kind IN ('orphan', 'mismatch')),
+    reason      text,
     pay_no      text,
     amount      bigint,
     currency    text,
-    payload     bytea,
     created_at  timestamptz NOT NULL DEFAULT now(),
     resolved_at timestamptz,
     PRIMARY KEY (gateway, trade_no)
 );
 
+-- As above.
+
+ALTER TABLE paytrade.orphans
+    ADD COLUMN IF NOT EXISTS partition smallint NOT NULL DEFAULT 0,
+    ADD COLUMN IF NOT EXISTS reason text,
+    DROP COLUMN IF EXISTS payload;
+ALTER TABLE paytrade.orphans
+    ALTER COLUMN partition DROP DEFAULT;
+
+CREATE INDEX IF NOT EXISTS orphans_open_idx
+    ON paytrade.orphans (created_at) WHERE resolved_at IS NULL;
+
 COMMENT ON TABLE paytrade.orphans IS
     'Genuine callbacks that fit no payment: somebody''s money';
 COMMENT ON COLUMN paytrade.orphans.gateway IS 'Name of paytrade_gateway';
 COMMENT ON COLUMN paytrade.orphans.trade_no IS 'The gateway''s own number';
+COMMENT ON COLUMN paytrade.orphans.partition IS 'N of {pt:N} in Redis';
 COMMENT ON COLUMN paytrade.orphans.kind IS
-    'orphan: unknown payment; mismatch: other amount or currency';
+    'orphan: unknown payment; mismatch: of a payment that says otherwise';
+COMMENT ON COLUMN paytrade.orphans.reason IS
+    'What does not fit: unknown_payment, amount, currency, …';
 COMMENT ON COLUMN paytrade.orphans.pay_no IS 'out_trade_no, as received';
-COMMENT ON COLUMN paytrade.orphans.amount IS 'In minor units';
+COMMENT ON COLUMN paytrade.orphans.amount IS 'In minor units, as received';
 COMMENT ON COLUMN paytrade.orphans.currency IS 'ISO 4217 code';
-COMMENT ON COLUMN paytrade.orphans.payload IS 'The callback, as received';
 COMMENT ON COLUMN paytrade.orphans.created_at IS 'When it came first';
 COMMENT ON COLUMN paytrade.orphans.resolved_at IS
     'For operators: when somebody took care of it';
@@ -333,7 +408,8 @@ COMMENT ON COLUMN paytrade.dead_letter.partition IS 'N of {pt:N} in Redis';
 COMMENT ON COLUMN paytrade.dead_letter.entry_id IS
     'Id of the entry of the stream {pt:N}:journal';
 COMMENT ON COLUMN paytrade.dead_letter.kind IS
-    'o order, i item, s sale, a operator''s request';
+    'o order, i item, s sale, a operator''s request, p payment, f refund, '
+    'u orphan';
 COMMENT ON COLUMN paytrade.dead_letter.payload IS
     'The row as it stood in the journal, fields separated by tabs';
 COMMENT ON COLUMN paytrade.dead_letter.reason IS
@@ -363,7 +439,7 @@ COMMENT ON COLUMN paytrade.progress.epoch IS
 COMMENT ON COLUMN paytrade.progress.last_journal_id IS
     'Newest stream entry that was written; Redis going behind it has lost data';
 COMMENT ON COLUMN paytrade.progress.max_order_id IS
-    'Greatest order id that was seen, so that none is given again';
+    'Greatest order id or pay_no that was seen, so that none is given again';
 COMMENT ON COLUMN paytrade.progress.updated_at IS 'When it was updated';
 
 COMMIT;

@@ -16,7 +16,6 @@
 
 
 #define NGX_HTTP_PAYTRADE_DRAIN_POLL    50
-#define NGX_HTTP_PAYTRADE_PAGE          500
 
 /* A page of a large sale sums up all of its orders. */
 #define NGX_HTTP_PAYTRADE_PAGE_TIMEOUT  600000
@@ -34,6 +33,7 @@ typedef struct {
     const char   *sql;
     int           nkeys;
     const char   *first[2];    /* keys before the first row */
+    unsigned      retention;   /* the query wants it after the keys */
 } ngx_http_paytrade_table_t;
 
 
@@ -46,11 +46,12 @@ struct ngx_http_paytrade_rebuild_s {
     ngx_paytrade_pg_exchange_t       exchange;
     ngx_paytrade_pg_statement_t      statement;
     ngx_http_paytrade_rows_pt        rows;
-    const char                      *params[3];
+    const char                      *params[4];
     char                             key[2][PT_KEY_MAX + 1];
     char                             epoch[24];
     char                             last_id[48];
     char                             max_id[24];
+    char                             retention[24];
     ngx_uint_t                       table;
     ngx_uint_t                       loaded;
     unsigned                         last_page:1;
@@ -96,12 +97,13 @@ static ngx_int_t ngx_http_paytrade_copy(char *dst, size_t size, PGresult *res,
 
 
 static const ngx_http_paytrade_table_t  ngx_http_paytrade_tables[] = {
-    { "items", ngx_paytrade_pg_rebuild_items, 1, { "", NULL } },
-    { "sales", ngx_paytrade_pg_rebuild_sales, 1, { "", NULL } },
-    { "orders", ngx_paytrade_pg_rebuild_orders, 1, { "0", NULL } },
-    { "buyers", ngx_paytrade_pg_rebuild_buyers, 2, { "", "" } },
-    { "admin", ngx_paytrade_pg_rebuild_admin, 1, { "", NULL } },
-    { NULL, NULL, 0, { NULL, NULL } }
+    { "items", ngx_paytrade_pg_rebuild_items, 1, { "", NULL }, 0 },
+    { "sales", ngx_paytrade_pg_rebuild_sales, 1, { "", NULL }, 0 },
+    { "orders", ngx_paytrade_pg_rebuild_orders, 1, { "0", NULL }, 1 },
+    { "payments", ngx_paytrade_pg_rebuild_payments, 1, { "0", NULL }, 1 },
+    { "buyers", ngx_paytrade_pg_rebuild_buyers, 2, { "", "" }, 0 },
+    { "admin", ngx_paytrade_pg_rebuild_admin, 1, { "", NULL }, 0 },
+    { NULL, NULL, 0, { NULL, NULL }, 0 }
 };
 
 
@@ -120,6 +122,10 @@ ngx_http_paytrade_rebuild_start(ngx_http_paytrade_partition_t *part)
 
     rb->part = part;
     rb->started = ngx_current_msec;
+
+    ngx_sprintf((u_char *) rb->retention, "%M%Z",
+                part->worker->conf->retention);
+
     rb->timer.handler = ngx_http_paytrade_rebuild_stop_selling;
     rb->timer.data = rb;
     rb->timer.log = part->worker->log;
@@ -302,14 +308,22 @@ ngx_http_paytrade_rebuild_table(ngx_http_paytrade_rebuild_t *rb)
 static void
 ngx_http_paytrade_rebuild_ask_page(ngx_http_paytrade_rebuild_t *rb)
 {
+    int                               i, n;
     const ngx_http_paytrade_table_t  *table;
 
     table = &ngx_http_paytrade_tables[rb->table];
 
-    rb->params[1] = rb->key[0];
-    rb->params[2] = rb->key[1];
+    n = 1;
 
-    ngx_http_paytrade_rebuild_query(rb, table->sql, 1 + table->nkeys,
+    for (i = 0; i < table->nkeys; i++) {
+        rb->params[n++] = rb->key[i];
+    }
+
+    if (table->retention) {
+        rb->params[n++] = rb->retention;
+    }
+
+    ngx_http_paytrade_rebuild_query(rb, table->sql, n,
                                     ngx_http_paytrade_rebuild_page);
 }
 
@@ -319,7 +333,7 @@ static void
 ngx_http_paytrade_rebuild_page(ngx_http_paytrade_rebuild_t *rb, PGresult *res)
 {
     int                               i, n;
-    pt_slice_t                        argv[NGX_HTTP_PAYTRADE_PAGE + 2];
+    pt_slice_t                        argv[NGX_PAYTRADE_PG_PAGE + 2];
     const ngx_http_paytrade_table_t  *table;
 
     table = &ngx_http_paytrade_tables[rb->table];
@@ -332,7 +346,7 @@ ngx_http_paytrade_rebuild_page(ngx_http_paytrade_rebuild_t *rb, PGresult *res)
         return;
     }
 
-    if (n > NGX_HTTP_PAYTRADE_PAGE) {
+    if (n > NGX_PAYTRADE_PG_PAGE) {
         ngx_http_paytrade_rebuild_fail(rb, "page");
         return;
     }
@@ -354,7 +368,7 @@ ngx_http_paytrade_rebuild_page(ngx_http_paytrade_rebuild_t *rb, PGresult *res)
         }
     }
 
-    rb->last_page = (n < NGX_HTTP_PAYTRADE_PAGE);
+    rb->last_page = (n < NGX_PAYTRADE_PG_PAGE);
     rb->loaded += n;
 
     ngx_http_paytrade_rebuild_tell(rb, 2 + n, argv,

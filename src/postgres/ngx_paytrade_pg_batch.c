@@ -21,26 +21,19 @@ static void ngx_paytrade_pg_batch_sales(ngx_paytrade_pg_batch_t *batch,
     pt_op_t *ops, ngx_uint_t n);
 static void ngx_paytrade_pg_batch_admin(ngx_paytrade_pg_batch_t *batch,
     pt_op_t *ops, ngx_uint_t n);
-static ngx_paytrade_pg_array_t *ngx_paytrade_pg_batch_arrays(
-    ngx_paytrade_pg_batch_t *batch, ngx_uint_t n);
-static void ngx_paytrade_pg_batch_params(ngx_paytrade_pg_batch_t *batch,
-    ngx_paytrade_pg_array_t *arrays, ngx_uint_t n);
-static ngx_uint_t ngx_paytrade_pg_batch_statement(
-    ngx_paytrade_pg_batch_t *batch, const char *sql);
-static void ngx_paytrade_pg_batch_param(ngx_paytrade_pg_batch_t *batch,
-    const char *value);
 static void ngx_paytrade_pg_batch_last_id(ngx_paytrade_pg_batch_t *batch,
     pt_slice_t id);
 
 
-typedef void (*ngx_paytrade_pg_batch_pt)(ngx_paytrade_pg_batch_t *batch,
-    pt_op_t *ops, ngx_uint_t n);
-
+/* In the order of pt_op_e. */
 static const ngx_paytrade_pg_batch_pt  ngx_paytrade_pg_batch_kinds[] = {
     ngx_paytrade_pg_batch_orders,
     ngx_paytrade_pg_batch_items,
     ngx_paytrade_pg_batch_sales,
-    ngx_paytrade_pg_batch_admin
+    ngx_paytrade_pg_batch_admin,
+    ngx_paytrade_pg_batch_payments,
+    ngx_paytrade_pg_batch_refunds,
+    ngx_paytrade_pg_batch_orphans
 };
 
 
@@ -53,7 +46,7 @@ ngx_paytrade_pg_batch_init(ngx_paytrade_pg_batch_t *batch,
     ngx_cpystrn((u_char *) batch->currency, currency->data,
                 ngx_min(currency->len + 1, sizeof(batch->currency)));
 
-    batch->max_order[0] = '\0';
+    batch->max_id[0] = '\0';
 
     ngx_paytrade_pg_batch_last_id(batch, last_id);
     ngx_paytrade_pg_batch_reset(batch);
@@ -147,7 +140,6 @@ static void
 ngx_paytrade_pg_batch_orders(ngx_paytrade_pg_batch_t *batch, pt_op_t *ops,
     ngx_uint_t n)
 {
-    size_t                    len;
     ngx_uint_t                i;
     pt_order_t               *o;
     const char              **shared;
@@ -161,9 +153,7 @@ ngx_paytrade_pg_batch_orders(ngx_paytrade_pg_batch_t *batch, pt_op_t *ops,
         ngx_paytrade_pg_array_bare(&a[0], o->id);
         ngx_paytrade_pg_array_text(&a[1], o->user);
         ngx_paytrade_pg_array_text(&a[2], o->sale);
-        ngx_paytrade_pg_array_bare(&a[3],
-                     pt_slice(pt_order_status_words[o->status],
-                              ngx_strlen(pt_order_status_words[o->status])));
+        ngx_paytrade_pg_batch_word(&a[3], pt_order_status_words[o->status]);
         ngx_paytrade_pg_array_int(&a[4], o->amount);
         ngx_paytrade_pg_array_text_or_null(&a[5], o->meta);
         ngx_paytrade_pg_array_int(&a[6], o->rev);
@@ -174,12 +164,7 @@ ngx_paytrade_pg_batch_orders(ngx_paytrade_pg_batch_t *batch, pt_op_t *ops,
         ngx_paytrade_pg_array_int(&a[11], o->changed_at);
         ngx_paytrade_pg_array_text(&a[12], o->lines);
 
-        len = ngx_min(o->id.len, PT_ID_LEN);
-
-        if (ngx_strncmp(o->id.data, batch->max_order, len) > 0) {
-            ngx_cpystrn((u_char *) batch->max_order, (u_char *) o->id.data,
-                        len + 1);
-        }
+        ngx_paytrade_pg_batch_id(batch, o->id);
     }
 
     ngx_paytrade_pg_batch_lines(&a[13], ops, n);
@@ -195,10 +180,7 @@ ngx_paytrade_pg_batch_orders(ngx_paytrade_pg_batch_t *batch, pt_op_t *ops,
     batch->conflicts[PT_OP_ORDER] = ngx_paytrade_pg_batch_statement(batch,
                                           ngx_paytrade_pg_conflicting_orders);
 
-    for (i = 0; i < 12; i++) {
-        ngx_paytrade_pg_batch_param(batch, shared[i]);
-    }
-
+    ngx_paytrade_pg_batch_same(batch, shared, 12);
     ngx_paytrade_pg_batch_params(batch, &a[12], 1);
 }
 
@@ -261,9 +243,7 @@ ngx_paytrade_pg_batch_items(ngx_paytrade_pg_batch_t *batch, pt_op_t *ops,
     batch->conflicts[PT_OP_ITEM] = ngx_paytrade_pg_batch_statement(batch,
                                            ngx_paytrade_pg_conflicting_items);
 
-    for (i = 0; i < 11; i++) {
-        ngx_paytrade_pg_batch_param(batch, shared[i]);
-    }
+    ngx_paytrade_pg_batch_same(batch, shared, 11);
 }
 
 
@@ -296,9 +276,7 @@ ngx_paytrade_pg_batch_sales(ngx_paytrade_pg_batch_t *batch, pt_op_t *ops,
     batch->conflicts[PT_OP_SALE] = ngx_paytrade_pg_batch_statement(batch,
                                            ngx_paytrade_pg_conflicting_sales);
 
-    for (i = 0; i < 4; i++) {
-        ngx_paytrade_pg_batch_param(batch, shared[i]);
-    }
+    ngx_paytrade_pg_batch_same(batch, shared, 4);
 }
 
 
@@ -363,11 +341,11 @@ ngx_paytrade_pg_batch_progress(ngx_paytrade_pg_batch_t *batch)
     ngx_paytrade_pg_batch_param(batch,
                              batch->last_id[0] ? batch->last_id : NULL);
     ngx_paytrade_pg_batch_param(batch,
-                             batch->max_order[0] ? batch->max_order : NULL);
+                             batch->max_id[0] ? batch->max_id : NULL);
 }
 
 
-static ngx_paytrade_pg_array_t *
+ngx_paytrade_pg_array_t *
 ngx_paytrade_pg_batch_arrays(ngx_paytrade_pg_batch_t *batch, ngx_uint_t n)
 {
     ngx_paytrade_pg_array_t  *arrays;
@@ -379,7 +357,7 @@ ngx_paytrade_pg_batch_arrays(ngx_paytrade_pg_batch_t *batch, ngx_uint_t n)
 }
 
 
-static void
+void
 ngx_paytrade_pg_batch_params(ngx_paytrade_pg_batch_t *batch,
     ngx_paytrade_pg_array_t *arrays, ngx_uint_t n)
 {
@@ -398,7 +376,7 @@ ngx_paytrade_pg_batch_params(ngx_paytrade_pg_batch_t *batch,
 }
 
 
-static ngx_uint_t
+ngx_uint_t
 ngx_paytrade_pg_batch_statement(ngx_paytrade_pg_batch_t *batch,
     const char *sql)
 {
@@ -414,13 +392,43 @@ ngx_paytrade_pg_batch_statement(ngx_paytrade_pg_batch_t *batch,
 }
 
 
-/* A parameter of the last statement. */
-
-static void
+void
 ngx_paytrade_pg_batch_param(ngx_paytrade_pg_batch_t *batch, const char *value)
 {
     batch->statements[batch->nstatements - 1].nparams++;
     batch->params[batch->nparams++] = value;
+}
+
+
+void
+ngx_paytrade_pg_batch_same(ngx_paytrade_pg_batch_t *batch, const char **first,
+    ngx_uint_t n)
+{
+    ngx_uint_t  i;
+
+    for (i = 0; i < n; i++) {
+        ngx_paytrade_pg_batch_param(batch, first[i]);
+    }
+}
+
+
+void
+ngx_paytrade_pg_batch_id(ngx_paytrade_pg_batch_t *batch, pt_slice_t id)
+{
+    size_t  len;
+
+    len = ngx_min(id.len, PT_ID_LEN);
+
+    if (ngx_strncmp(id.data, batch->max_id, len) > 0) {
+        ngx_cpystrn((u_char *) batch->max_id, (u_char *) id.data, len + 1);
+    }
+}
+
+
+void
+ngx_paytrade_pg_batch_word(ngx_paytrade_pg_array_t *array, const char *word)
+{
+    ngx_paytrade_pg_array_bare(array, pt_slice(word, ngx_strlen(word)));
 }
 
 

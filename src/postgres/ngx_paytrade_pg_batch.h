@@ -10,10 +10,10 @@
 #include "ngx_paytrade_pg_writer.h"
 
 
-#define NGX_PAYTRADE_PG_BATCH_STATEMENTS   9
-#define NGX_PAYTRADE_PG_BATCH_ARRAYS      38
-#define NGX_PAYTRADE_PG_BATCH_PARAMS      74
-#define NGX_PAYTRADE_PG_BATCH_NONE        ((ngx_uint_t) -1)
+#define NGX_PAYTRADE_PG_BATCH_STATEMENTS   15
+#define NGX_PAYTRADE_PG_BATCH_ARRAYS       76
+#define NGX_PAYTRADE_PG_BATCH_PARAMS       145
+#define NGX_PAYTRADE_PG_BATCH_NONE         ((ngx_uint_t) -1)
 
 
 /* An operation that cannot be written, and why. */
@@ -35,7 +35,7 @@ typedef struct {
     ngx_uint_t                    narrays;
 
     char                          partition[NGX_INT_T_LEN + 1];
-    char                          max_order[PT_ID_LEN + 1];
+    char                          max_id[PT_ID_LEN + 1];
     char                          last_id[64];
     char                          currency[16];
 
@@ -74,6 +74,44 @@ pt_op_t *ngx_paytrade_pg_batch_conflict(ngx_paytrade_pg_batch_t *batch,
 
 int64_t ngx_paytrade_pg_batch_epoch(ngx_paytrade_pg_batch_t *batch,
     PGresult **results);
+
+
+/* For the files that make the statements of a kind. */
+
+typedef void (*ngx_paytrade_pg_batch_pt)(ngx_paytrade_pg_batch_t *batch,
+    pt_op_t *ops, ngx_uint_t n);
+
+/* The next n arrays. */
+ngx_paytrade_pg_array_t *ngx_paytrade_pg_batch_arrays(
+    ngx_paytrade_pg_batch_t *batch, ngx_uint_t n);
+
+/* Adds a statement: its number.  Parameters are those of the last one. */
+ngx_uint_t ngx_paytrade_pg_batch_statement(ngx_paytrade_pg_batch_t *batch,
+    const char *sql);
+void ngx_paytrade_pg_batch_param(ngx_paytrade_pg_batch_t *batch,
+    const char *value);
+
+/* Ends n arrays and adds them. */
+void ngx_paytrade_pg_batch_params(ngx_paytrade_pg_batch_t *batch,
+    ngx_paytrade_pg_array_t *arrays, ngx_uint_t n);
+
+/* Adds n that an earlier statement has, from `first` on. */
+void ngx_paytrade_pg_batch_same(ngx_paytrade_pg_batch_t *batch,
+    const char **first, ngx_uint_t n);
+
+/* An order_id or pay_no that progress is to know of. */
+void ngx_paytrade_pg_batch_id(ngx_paytrade_pg_batch_t *batch, pt_slice_t id);
+
+void ngx_paytrade_pg_batch_word(ngx_paytrade_pg_array_t *array,
+    const char *word);
+
+/* ngx_paytrade_pg_batch_payments.c */
+void ngx_paytrade_pg_batch_payments(ngx_paytrade_pg_batch_t *batch,
+    pt_op_t *ops, ngx_uint_t n);
+void ngx_paytrade_pg_batch_refunds(ngx_paytrade_pg_batch_t *batch,
+    pt_op_t *ops, ngx_uint_t n);
+void ngx_paytrade_pg_batch_orphans(ngx_paytrade_pg_batch_t *batch,
+    pt_op_t *ops, ngx_uint_t n);
 
 
 #endif /* NGX_PAYTRADE_PG_BATCH_H */

@@ -1,21 +1,9 @@
 /*
- * The SQL that is sent to PostgreSQL, in one place; see the header.
+ * The SQL that is sent to PostgreSQL, but for payments; see the header.
  */
 
-#include "ngx_paytrade_pg_queries.h"
+#include "ngx_paytrade_pg_sql.h"
 
-
-/*
- * Milliseconds to a time and back.  Seconds and milliseconds are added apart,
- * because a double does not hold the milliseconds of the year 9999.
- */
-#define PG_TIME(ms)                                                           \
-    "to_timestamp(" ms " / 1000) + " ms " % 1000 * interval '1 millisecond'"
-
-#define PG_MS(time)                                                           \
-    "round(extract(epoch FROM " time ") * 1000)::bigint"
-
-#define PG_PAGE  "500"
 
 /* concat_ws() leaves out NULLs: none may come near it. */
 #define PG_LINES(order_id)                                                    \
@@ -45,9 +33,11 @@ const char  ngx_paytrade_pg_progress[] =
     " coalesce(greatest(p.max_order_id, o.order_id)::text, '')"
     " FROM (SELECT) AS one"
     " LEFT JOIN paytrade.progress p ON p.partition = $1::smallint"
-    " LEFT JOIN LATERAL (SELECT max(order_id) AS order_id"
-    " FROM paytrade.orders WHERE partition = $1::smallint"
-    " AND p.max_order_id IS NULL) o ON true";
+    " LEFT JOIN LATERAL (SELECT greatest((SELECT max(order_id)"
+    " FROM paytrade.orders WHERE partition = $1::smallint),"
+    " (SELECT max(pay_no) FROM paytrade.payments"
+    " WHERE partition = $1::smallint)) AS order_id"
+    " WHERE p.max_order_id IS NULL) o ON true";
 
 
 const char  ngx_paytrade_pg_order[] =
@@ -89,11 +79,25 @@ const char  ngx_paytrade_pg_rebuild_sales[] =
     " ORDER BY sale LIMIT " PG_PAGE;
 
 
+/*
+ * Each of the two is read in the order of an index and no further than the
+ * page: OFFSET keeps the planner from joining the whole tables.
+ */
+
 const char  ngx_paytrade_pg_rebuild_orders[] =
-    "SELECT " PG_ORDER_ROW ", o.order_id, '' FROM paytrade.orders o"
-    " WHERE o.status = 'held' AND o.partition = $1::smallint"
-    " AND o.order_id > $2::bigint"
-    " ORDER BY o.order_id LIMIT " PG_PAGE;
+    "WITH page AS ((SELECT order_id FROM paytrade.orders"
+    " WHERE status = 'held' AND partition = $1::smallint"
+    " AND order_id > $2::bigint ORDER BY order_id LIMIT " PG_PAGE ")"
+    " UNION (SELECT DISTINCT x.order_id FROM paytrade.payment_orders x,"
+    " LATERAL (SELECT FROM paytrade.payments p, paytrade.orders o"
+    " WHERE p.pay_no = x.pay_no AND o.order_id = x.order_id"
+    " AND p.partition = $1::smallint AND " PG_KEPT " OFFSET 0) k"
+    " WHERE x.order_id > " PG_LEAST_ID("62")
+    " ORDER BY x.order_id LIMIT " PG_PAGE ")"
+    " ORDER BY order_id LIMIT " PG_PAGE ")"
+    " SELECT " PG_ORDER_ROW ", o.order_id, ''"
+    " FROM page JOIN paytrade.orders o USING (order_id)"
+    " ORDER BY o.order_id";
 
 
 /* The order of orders_user_idx, so that no page sorts the whole table. */
@@ -115,14 +119,20 @@ const char  ngx_paytrade_pg_rebuild_buyers[] =
     " AND o.partition = $1::smallint"
     " AND o.status IN ('held', 'paid', 'refunded')"
     " GROUP BY l.sku) s) u ON true"
-    " LEFT JOIN LATERAL (SELECT string_agg(concat_ws(' ', o.request_key,"
-    " o.request_body, o.order_id), ',' ORDER BY o.order_id) AS attempts"
+    " LEFT JOIN LATERAL (SELECT string_agg(concat_ws(' ', t.request_key,"
+    " t.request_body, t.id), ',' ORDER BY t.id) AS attempts"
+    " FROM (SELECT o.request_key, o.request_body, o.order_id AS id"
     " FROM paytrade.orders o"
     " WHERE o.user_id = p.user_id AND o.sale = p.sale"
-    " AND o.partition = $1::smallint"
-    " AND o.request_key IS NOT NULL AND o.request_body IS NOT NULL"
-    " AND (o.status = 'held'"
-    " OR o.created_at > now() - interval '24 hours')) a ON true"
+    " AND o.partition = $1::smallint AND (o.status = 'held'"
+    " OR o.created_at > now() - interval '24 hours')"
+    " UNION ALL SELECT y.request_key, y.request_body, y.pay_no"
+    " FROM paytrade.payments y"
+    " WHERE y.user_id = p.user_id AND y.sale = p.sale"
+    " AND y.partition = $1::smallint"
+    " AND y.created_at > now() - interval '24 hours') t"
+    " WHERE t.request_key IS NOT NULL AND t.request_body IS NOT NULL"
+    ") a ON true"
     " ORDER BY p.user_id, p.sale";
 
 
@@ -219,7 +229,8 @@ const char  ngx_paytrade_pg_write_orders[] =
 
 /*
  * Asked after the writing, when each row has the rev that it ends with; rows
- * that this transaction wrote are known to be as they were given.
+ * that this transaction wrote are known to be as they were given.  A key that
+ * is no longer told stays in its row and is no other content.
  */
 
 const char  ngx_paytrade_pg_conflicting_orders[] =
@@ -234,7 +245,8 @@ const char  ngx_paytrade_pg_conflicting_orders[] =
     " AND ((o.user_id, o.sale, o.status, o.amount, o.meta, o.request_key,"
     " o.request_body, o.created_at, o.expires_at, o.changed_at)"
     " IS DISTINCT FROM (g.user_id, g.sale, g.status, g.amount, g.meta::jsonb,"
-    " g.key, g.body, " PG_TIME("g.created") ", " PG_TIME("g.expires") ", "
+    " coalesce(g.key, o.request_key), coalesce(g.body, o.request_body), "
+    PG_TIME("g.created") ", " PG_TIME("g.expires") ", "
     PG_TIME("g.changed") ") OR " PG_LINES("o.order_id") " <> g.lines)";
 
 

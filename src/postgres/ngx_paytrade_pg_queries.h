@@ -4,7 +4,7 @@
  * Statements are sent unnamed, with parameters and results as text, so they
  * work through a pooler in transaction mode.  Every query gives columns in the
  * order that its comment tells; a time is in milliseconds since 1970, a row is
- * in the form of pt_order.h or pt_item.h.  Pages have up to
+ * in the form of pt_order.h, pt_item.h or pt_payment.h.  Pages have up to
  * NGX_PAYTRADE_PG_PAGE rows; a shorter one is the last.
  */
 
@@ -18,12 +18,16 @@
 /*
  * $1 partition
  * -> epoch (0: no row), last_journal_id, known (t when the partition has items
- *    or orders), max_order_id (empty when there is none); always one row
+ *    or orders), the greatest order_id or pay_no (empty when there is none);
+ *    always one row
  */
 extern const char  ngx_paytrade_pg_progress[];
 
 /* $1 order_id -> the order's row; no row when it is unknown */
 extern const char  ngx_paytrade_pg_order[];
+
+/* $1 pay_no -> the payment's row (pt_payment.h); no row when it is unknown */
+extern const char  ngx_paytrade_pg_payment[];
 
 /* $1 partition -> epoch, one greater than before */
 extern const char  ngx_paytrade_pg_rebuild_begin[];
@@ -40,15 +44,25 @@ extern const char  ngx_paytrade_pg_rebuild_items[];
 /* $1 partition, $2 after sale -> sale paused version, sale, '' */
 extern const char  ngx_paytrade_pg_rebuild_sales[];
 
-/* $1 partition, $2 after order_id -> held order's row, order_id, '' */
+/*
+ * $1 partition, $2 after order_id, $3 retention in ms -> order's row, order_id,
+ * '': the held ones, and those of the payments that rebuild_payments gives
+ */
 extern const char  ngx_paytrade_pg_rebuild_orders[];
+
+/*
+ * $1 partition, $2 after pay_no, $3 retention in ms -> payment's row, pay_no,
+ * '': those that changed or were open within the retention
+ */
+extern const char  ngx_paytrade_pg_rebuild_payments[];
 
 /*
  * $1 partition, $2 after sale, $3 after user
  * -> sale user units attempts, sale, user
  *
- * Units of orders that are held, paid or refunded; attempts of the last 24
- * hours and of all held orders.  The pages are in the order of user, sale.
+ * Units of orders that are held, paid or refunded; attempts of orders and
+ * payments of the last 24 hours and of all held orders.  The pages are in the
+ * order of user, sale.
  */
 extern const char  ngx_paytrade_pg_rebuild_buyers[];
 
@@ -124,14 +138,47 @@ extern const char  ngx_paytrade_pg_conflicting_sales[];
 extern const char  ngx_paytrade_pg_write_admin[];
 
 /*
+ * $1 partition, $2 currency, then arrays over payments: $3 pay_no, $4 user,
+ * $5 sale, $6 gateway, $7 method, $8 trade_no, $9 status, $10 amount, $11 rev,
+ * $12 subject, $13 key, $14 body, $15 created_at, $16 ends_at, $17 paid_at,
+ * $18 changed_at; over parts: $19 pay_no, $20 order_id, $21 amount,
+ * $22 outcome, $23 reason, $24 refunded.  Takes what is newer.
+ */
+extern const char  ngx_paytrade_pg_write_payments[];
+
+/*
+ * The arrays over payments, as above from $1 on, and $17 parts (text)
+ * -> number of each in conflict
+ */
+extern const char  ngx_paytrade_pg_conflicting_payments[];
+
+/*
+ * $1 partition, then arrays: $2 pay_no, $3 refund_no, $4 order_id, $5 amount,
+ * $6 restock, $7 status, $8 at.  Takes what is not there.
+ */
+extern const char  ngx_paytrade_pg_write_refunds[];
+
+/* $2 to $7 of the above -> number of each in conflict */
+extern const char  ngx_paytrade_pg_conflicting_refunds[];
+
+/*
+ * $1 partition, then arrays: $2 gateway, $3 trade_no, $4 kind, $5 out_trade_no,
+ * $6 amount, $7 currency, $8 reason, $9 at.  Takes what is not there.
+ */
+extern const char  ngx_paytrade_pg_write_orphans[];
+
+/* $2 to $8 of the above -> number of each in conflict */
+extern const char  ngx_paytrade_pg_conflicting_orphans[];
+
+/*
  * $1 partition, then arrays: $2 entry_id, $3 kind, $4 payload, $5 reason,
  * $6 sqlstate.  One that was set aside before is open again.
  */
 extern const char  ngx_paytrade_pg_write_dead[];
 
 /*
- * $1 partition, $2 last_journal_id or NULL, $3 greatest order_id or NULL; both
- * only grow -> epoch
+ * $1 partition, $2 last_journal_id or NULL, $3 greatest order_id or pay_no or
+ * NULL; both only grow -> epoch
  */
 extern const char  ngx_paytrade_pg_write_progress[];
 

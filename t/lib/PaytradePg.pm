@@ -6,6 +6,7 @@ package PaytradePg;
 use strict;
 use warnings;
 
+use File::Basename 'dirname';
 use File::Temp ();
 use POSIX ();
 
@@ -221,6 +222,64 @@ sub psql_args {
     chomp $text;
 
     return $text;
+}
+
+
+# Runs one of the module's queries by its name: its rows as lines, columns
+# separated by " | ", or the error's SQLSTATE and message.  undef is NULL.
+
+sub query {
+    my ($self, $name, @params) = @_;
+
+    my $program = $self->query_program();
+    my $pid = open my $out, '-|';
+
+    if (!$pid) {
+        exec $program, $self->conninfo(), $name,
+            map { defined $_ ? $_ : '\N' } @params
+            or POSIX::_exit(127);
+    }
+
+    my $text = do { local $/; <$out> };
+
+    close $out;
+    $text = '' if !defined $text;
+    chomp $text;
+    $self->{tried}{$name} = 1;
+
+    return $text;
+}
+
+
+# Names of the queries that nobody has tried.
+
+sub untried {
+    my ($self) = @_;
+
+    my $program = $self->query_program();
+
+    return grep { !$self->{tried}{$_} } split /\s+/, `$program names`;
+}
+
+
+sub query_program {
+    my ($self) = @_;
+
+    return $self->{query} if $self->{query};
+
+    my $root = dirname(__FILE__) . '/../..';
+    my $cc = $ENV{CC} || 'cc';
+
+    $self->{build} = File::Temp::tempdir('paytrade-query-XXXXXX', TMPDIR => 1,
+                                         CLEANUP => 1);
+    chomp(my $incdir = `pg_config --includedir`);
+
+    system("$cc -Wall -Wextra -Werror -I$root/src/postgres -I$incdir"
+           . " -o $self->{build}/query $root/t/pg/query.c"
+           . " $root/src/postgres/ngx_paytrade_pg_queries*.c -lpq") == 0
+        or die 'cannot compile query.c';
+
+    return $self->{query} = "$self->{build}/query";
 }
 
 

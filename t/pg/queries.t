@@ -1,55 +1,22 @@
 # Every query of the module against a real PostgreSQL: what it writes, what it
-# refuses, and the rows it gives back.
+# refuses, and the rows it gives back.  Those of payments are in payments.t.
 
 use strict;
 use warnings;
 
 use FindBin;
-use File::Temp ();
 use Test::More;
 
 use lib "$FindBin::Bin/../lib";
 use PaytradePg;
 
 my $root = "$FindBin::Bin/../..";
-my $tmp = File::Temp::tempdir(CLEANUP => 1);
-my $cc = $ENV{CC} || 'cc';
-
-chomp(my $incdir = `pg_config --includedir`);
-
-system("$cc -Wall -Wextra -Werror -I$root/src/postgres -I$incdir"
-       . " -o $tmp/query $FindBin::Bin/query.c"
-       . " $root/src/postgres/ngx_paytrade_pg_queries.c -lpq") == 0
-    or BAIL_OUT('cannot compile query.c');
-
 my $pg = PaytradePg->start() or BAIL_OUT($@);
 $pg->psql_file("$root/conf/schema.sql");
 
 
-# Rows of a query, without the newline at the end.
-
-my %tried;
-
 sub q_ok {
-    my ($name, @params) = @_;
-
-    $tried{$name} = 1;
-
-    my $pid = open my $out, '-|';
-
-    if (!$pid) {
-        exec "$tmp/query", $pg->conninfo(), $name,
-            map { defined $_ ? $_ : '\N' } @params
-            or die;
-    }
-
-    my $text = do { local $/; <$out> };
-
-    close $out;
-    $text = '' if !defined $text;
-    chomp $text;
-
-    return $text;
+    return $pg->query(@_);
 }
 
 
@@ -59,6 +26,7 @@ my $t0 = $now - 1000;
 my $t1 = $now + 900_000;
 my $k = '0123456789abcdef';
 my $b = 'fedcba9876543210';
+my $week = 7 * 86_400_000;
 
 
 # [number, user, status, rev, meta, lines]
@@ -146,6 +114,16 @@ is(conflicting(\@o1, [@o2[0, 1], 'paid', @o2[3 .. 5]]), 2,
    'conflict of status');
 is(conflicting(\@o1, [@o2[0, 1], 'paid', 2, @o2[4, 5]]), '',
    'another rev is none');
+
+$pg->psql("UPDATE paytrade.orders SET request_key = 'other', request_body = NULL
+           WHERE order_id = ${id}001");
+is(conflicting(\@o1), 1, 'conflict of the key');
+is(q_ok('conflicting_orders', (order_arrays(\@o1))[0]->@[0 .. 6], '{NULL}',
+        '{NULL}', (order_arrays(\@o1))[0]->@[9 .. 11],
+        (order_arrays(\@o1))[2]), '', 'a key that is not told is none');
+$pg->psql("UPDATE paytrade.orders SET request_key = '$k', request_body = '$b'
+           WHERE order_id = ${id}001");
+
 is(conflicting([@o1[0 .. 3], '{"gift":"a \"b\" \\\\ c"}', $o1[5]]), '',
    'the same JSON in other spelling is none');
 
@@ -226,11 +204,12 @@ is(q_ok('rebuild_sales', 0, ''), "spring\t1\t4 | spring | ",
    'rebuild_sales');
 is(q_ok('rebuild_sales', 1, ''), '', 'of another partition');
 
-my @held = split /\n/, q_ok('rebuild_orders', 0, 0);
+my @held = split /\n/, q_ok('rebuild_orders', 0, 0, $week);
 is(scalar @held, 2, 'rebuild_orders: held ones');
 like($held[1], qr/^${id}005\theld\t1\tu2\t.*\tp30 1 1000\t \| ${id}005 \| $/,
      'with their rows');
-is(scalar(split /\n/, q_ok('rebuild_orders', 0, "${id}001")), 1, 'next page');
+is(scalar(split /\n/, q_ok('rebuild_orders', 0, "${id}001", $week)), 1,
+   'next page');
 
 is(q_ok('rebuild_buyers', 0, '', ''),
    join("\n",
@@ -258,7 +237,7 @@ $pg->psql("INSERT INTO paytrade.orders SELECT 1763712000001000000 + i, 3,
            'user' || i, 'autumn', 'held', 1, 'CNY', NULL, 1, '$k', '$b',
            now(), now(), now() FROM generate_series(1, 1203) i");
 
-for (['rebuild_orders', sub { $_[1] }, 0], ['audit_held', sub { $_[0] }, 0],
+for (['rebuild_orders', sub { $_[1], $week }, 0, $week], ['audit_held', sub { $_[0] }, 0],
      ['rebuild_buyers', sub { @_[1, 2] }, '', ''])
 {
     my ($name, $next, @after) = @$_;
@@ -310,7 +289,7 @@ is(q_ok('counts'), 1, 'one is left');
 q_ok('write_dead', 0, '{1-1}', '{o}', '{"\\\\x61ff"}', '{again}', '{23514}');
 is(q_ok('counts'), 2, 'that failed again is open again');
 
-is(join(' ', grep { !$tried{$_} } split /\s+/, `$tmp/query names`), '',
+is(join(' ', grep { !/payment|refund|orphan/ } $pg->untried()), '',
    'every query was tried');
 
 done_testing();

@@ -22,14 +22,18 @@ static const struct {
     const char  *name;
     const char  *sql;
 } queries[] = {
-    QUERY(progress), QUERY(order), QUERY(rebuild_begin),
+    QUERY(progress), QUERY(order), QUERY(payment), QUERY(rebuild_begin),
     QUERY(rebuild_items), QUERY(rebuild_sales), QUERY(rebuild_orders),
-    QUERY(rebuild_buyers), QUERY(rebuild_admin), QUERY(dead_letters),
+    QUERY(rebuild_payments), QUERY(rebuild_buyers), QUERY(rebuild_admin),
+    QUERY(dead_letters),
     QUERY(dead_letter), QUERY(dead_letter_done), QUERY(counts),
     QUERY(audit_items), QUERY(audit_orders), QUERY(audit_held),
     QUERY(write_orders), QUERY(conflicting_orders), QUERY(write_items),
     QUERY(conflicting_items), QUERY(write_sales), QUERY(conflicting_sales),
-    QUERY(write_admin), QUERY(write_dead), QUERY(write_progress),
+    QUERY(write_payments), QUERY(conflicting_payments), QUERY(write_refunds),
+    QUERY(conflicting_refunds), QUERY(write_orphans),
+    QUERY(conflicting_orphans), QUERY(write_admin), QUERY(write_dead),
+    QUERY(write_progress),
     { NULL, NULL }
 };
 
