@@ -68,6 +68,7 @@ typedef struct {
     ngx_uint_t        database;
     ngx_str_t         tls_name;        /* verified name and SNI */
     ngx_ssl_t        *ssl;             /* NULL: no TLS */
+    ngx_str_t         context;         /* "CURRENCY EVENTS": common.lua */
     ngx_uint_t        durability;      /* NGX_PAYTRADE_DURABILITY_* */
     ngx_msec_t        connect_timeout; /* connect and greeting together */
     ngx_msec_t        timeout;         /* longest wait for a reply */
@@ -160,6 +161,9 @@ typedef enum {
     NGX_PAYTRADE_SCRIPT_READ,
     NGX_PAYTRADE_SCRIPT_RESTORE,
     NGX_PAYTRADE_SCRIPT_ACK,
+    NGX_PAYTRADE_SCRIPT_PAY,
+    NGX_PAYTRADE_SCRIPT_SETTLE,
+    NGX_PAYTRADE_SCRIPT_EVENTS,
     NGX_PAYTRADE_SCRIPTS
 } ngx_paytrade_script_e;
 

@@ -56,7 +56,7 @@ typedef struct {
     ngx_paytrade_redis_header_pt   header;
     void                          *data;       /* of header */
     ngx_log_t                     *log;
-    pt_slice_t                     prelude[NGX_PAYTRADE_SCRIPTS][3];
+    pt_slice_t                     prelude[NGX_PAYTRADE_SCRIPTS][4];
     ngx_uint_t                     nprelude[NGX_PAYTRADE_SCRIPTS];
                                    /* arguments of each call, before the ops */
 } ngx_paytrade_redis_batcher_conf_t;

@@ -11,7 +11,7 @@ use FindBin;
 use IO::Socket::UNIX;
 use Time::HiRes qw(sleep time);
 
-our @SCRIPTS = qw(hold close catalog read restore ack);
+our @SCRIPTS = qw(hold close catalog read restore ack pay settle events);
 my $started_by = $$;
 
 # END stops the servers then too.
@@ -261,7 +261,8 @@ sub script {
     my ($self, $name, @args) = @_;
 
     return $self->cmd('EVALSHA', $self->{sha}{$name}, 5, $self->keys_of,
-                      $self->{run_id}, @args);
+                      join(' ', $self->{run_id}, $self->{context} // ()),
+                      @args);
 }
 
 
@@ -384,6 +385,81 @@ sub sweep {
 }
 
 
+# The arguments of one payment.
+sub pay_op {
+    my %p = (user => 'u1', key => 'k', gateway => 'alipay', method => 'page',
+             min => 1, max => 10_000_000_000, @_);
+    my @ids = sort @{ $p{orders} };
+    my $body = $p{body} // join ',', @ids, @p{qw(gateway method)};
+
+    return ($p{user}, substr(sha1_hex("pay\n$p{key}"), 0, 16),
+            substr(sha1_hex("b$body"), 0, 16), @p{qw(gateway method min max)},
+            scalar @ids, @ids);
+}
+
+
+# A batch of payments: the array of replies without the header.
+sub pays {
+    my ($self, @ops) = @_;
+    my $reply = $self->script('pay', $self->{journal_max} // 1000000,
+                              $self->{attempts_max} // 256,
+                              $self->{margin} // 30000,
+                              $self->{rest} // 60000,
+                              map { pay_op(%$_) } @ops);
+
+    die $$reply if is_error($reply);
+    $self->{header} = shift @$reply;
+
+    return @$reply;
+}
+
+
+sub pay {
+    my ($self, %op) = @_;
+    my ($reply) = $self->pays(\%op);
+
+    return split /\t/, $reply // $self->{header}, -1;
+}
+
+
+my @PAYMENT_FIELDS = qw(pay_no status rev user sale gateway method trade_no
+                        amount created ends paid changed key body subject
+                        parts);
+
+sub payment_fields { my %f; @f{@PAYMENT_FIELDS} = @_; return \%f }
+
+
+sub payment {
+    my ($self, $no) = @_;
+    my ($word, @row) = $self->op('read', 'payment', 1, $no);
+
+    return $word eq 'payment' ? payment_fields(@row) : $word;
+}
+
+
+# A batch of settle's operations, each an array of kind and arguments: the
+# array of replies without the header.
+sub settle {
+    my ($self, @ops) = @_;
+    my $reply = $self->script('settle', map { ($_->[0], $#$_,
+                                               @$_[1 .. $#$_]) } @ops);
+
+    die $$reply if is_error($reply);
+    $self->{header} = shift @$reply;
+
+    return @$reply;
+}
+
+
+# All events that are in the stream, as hashes.
+sub events {
+    my ($self) = @_;
+
+    return map { { @{ $_->[1] } } }
+           @{ $self->cmd('XRANGE', $self->key('events'), '-', '+') };
+}
+
+
 sub key { $_[0]{prefix} . $_[1] }
 
 
@@ -392,6 +468,39 @@ sub stored_item {
     my ($self, $sku) = @_;
 
     return { @{ $self->cmd('HGETALL', $self->key("item:$sku")) } };
+}
+
+
+# All keys but the clock and what they hold, as text.
+sub everything {
+    my ($self) = @_;
+    my %all;
+
+    for my $key (@{ $self->cmd('KEYS', '*') }) {
+        my $type = $self->cmd('TYPE', $key);
+
+        next if $key eq $self->key('clock');
+
+        if ($type eq 'hash') {
+            my %h = @{ $self->cmd('HGETALL', $key) };
+
+            $all{"$key $_"} = $h{$_} for keys %h;
+
+        } elsif ($type eq 'stream') {
+            $all{$key} = $self->cmd('XLEN', $key);
+
+        } elsif ($type eq 'list') {
+            $all{$key} = join ' ', @{ $self->cmd('LRANGE', $key, 0, -1) };
+
+        } elsif ($type eq 'zset') {
+            $all{$key} = join ' ', @{ $self->cmd('ZRANGE', $key, 0, -1,
+                                                 'WITHSCORES') };
+        } else {
+            $all{$key} = $self->cmd('DUMP', $key);
+        }
+    }
+
+    return \%all;
 }
 
 

@@ -333,8 +333,10 @@ cmp_ok($r->cmd('LLEN', $r->key('buckets')), '<=', 1,
        'but for the open bucket all is purged');
 
 sub ack_all {
-    $r->op('ack', map { ($_->[0], @{ $_->[1] } / 2) }
-           @{ $r->cmd('XRANGE', $r->key('journal'), '-', '+') });
+    my @entries = map { ($_->[0], @{ $_->[1] } / 2) }
+                  @{ $r->cmd('XRANGE', $r->key('journal'), '-', '+') };
+
+    $r->op('ack', @entries) if @entries;
 }
 
 # many buckets, one at the head that stays
@@ -354,6 +356,96 @@ ack_all();
 for (1 .. 200) { last if !($r->sweep(1000, 5000))[2] }
 is($r->cmd('LLEN', $r->key('buckets')), 2,
    'all but the open bucket and one that is held');
+
+
+# buckets with payments
+
+$r->stop;
+$r = PaytradeRedis->start;
+$r->adopt;
+$r->put(stock => 1000, hold_ms => 900000);
+
+# a payment alone in a bucket that is newer than its order's
+$id = held(user => 'y1');
+$r->pass(20000);
+
+my ($word, $no) = $r->pay(user => 'y1', orders => [ $id ]);
+my ($o_key, $p_key) = map { $r->key($_) } 'o:' . substr($id, 0, 17),
+                                          'p:' . substr($no, 0, 17);
+
+is("$word " . $r->cmd('LLEN', $r->key('buckets')), 'created 2', 'two buckets');
+$r->cancel($id);
+$r->pass(20000);
+held(user => 'open');            # the bucket is no longer the open one
+purge(1) for 1 .. 3;
+is($r->cmd('EXISTS', $o_key), 0, 'the order is purged');
+is($r->cmd('EXISTS', $p_key), 1, 'not a payment that can still be paid');
+is(($r->settle([ 'paid', $no, 'alipay', 't1', 500000, '', 0 ]))[0]
+   =~ /\t$id 500000 refund_due unknown_order 0$/, 1, 'paid: nothing is lost');
+$r->pass(900000);
+purge(1000) for 1 .. 3;
+is($r->cmd('EXISTS', $p_key), 0, 'over for long: purged');
+
+# a bucket of both: each keeps it
+for my $change ('closed', 'paid') {
+    $id = held(user => "y$change");
+    $no = ($r->pay(user => "y$change", orders => [ $id ]))[1];
+    $p_key = $r->key('p:' . substr $no, 0, 17);
+    $r->pass(900000);
+    held(user => "open$change");
+    $r->sweep for 1 .. 2;
+    $r->pass(6000);
+    $r->settle($change eq 'paid'
+               ? [ 'paid', $no, 'alipay', $change, 500000, '', 0 ]
+               : [ 'closed', $no, 'alipay', $change, 0 ]);
+    purge(5000);
+    is($r->payment($no)->{status}, $change, "just $change: it stays");
+    $r->pass(4000);
+    purge(5000);
+    is($r->cmd('EXISTS', $p_key), 1, 'as long as the retention');
+    $r->pass(2000);
+
+    # noted, then it changes after all: it is noted again
+    $r->sweep(100, 5000);
+    $r->cmd('HSET', $p_key, $no, $r->cmd('HGET', $p_key, $no)
+            =~ s/^([cp])(.)/$1 . ($2 + 1)/er);
+    ack_all();
+    is(($r->sweep(100, 5000))[1], 0, 'a changed payment: noted again');
+    purge(5000);
+    is($r->cmd('EXISTS', $p_key), 0, 'then purged');
+    is($r->payment($no), 'unknown_payment', 'it is gone');
+}
+
+is($r->cmd('HLEN', $r->key('purging')), 0, 'no note is left');
+
+$id = held(user => 'yb');
+$no = ($r->pay(user => 'yb', orders => [ $id ]))[1];
+$p_key = $r->key('p:' . substr $no, 0, 17);
+$r->cmd('HSET', $p_key, $no, 'garbage');
+$r->cancel($id);
+$r->pass(86400_000);
+held(user => 'opened');
+purge(5000) for 1 .. 3;
+is($r->cmd('EXISTS', $p_key), 1, 'what cannot be read is not purged');
+
+# callbacks that fit nothing are known for the retention
+$r->settle([ 'orphan', 'x', 'alipay', 'o1', 1, '', 'unknown_payment', 0 ]);
+$r->pass(4000);
+$r->settle([ 'orphan', 'x', 'alipay', 'o2', 1, '', 'unknown_payment', 0 ]);
+$r->sweep(100, 5000);
+is($r->cmd('ZCARD', $r->key('orphans')), 2, 'orphans are known');
+$r->pass(2000);
+$r->sweep(100, 5000);
+is_deeply($r->cmd('ZRANGE', $r->key('orphans'), 0, -1), [ 'alipay:o2' ],
+          'old ones are forgotten');
+
+sub purge {
+    my ($retention) = @_;
+
+    $r->sweep(100, $retention);
+    ack_all();
+    $r->sweep(100, $retention) for 1 .. 3;
+}
 
 
 # ack

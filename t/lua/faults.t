@@ -14,8 +14,8 @@ use PaytradeRedis;
 my @COMMANDS = qw(+evalsha +eval +script|load +time +scan +get +set +del
     +exists +unlink +hdel +hexists +hget +hgetall +hlen +hmget +hscan +hset
     +lindex +llen +lrange +lrem +ltrim +rpop +rpush +sadd +sismember +smembers
-    +srem +xadd +xack +xdel +xlen +xrange +xinfo|stream +zadd +zrange
-    +zrangebyscore +zrem);
+    +srem +xadd +xack +xdel +xlen +xpending +xrange +xtrim +xinfo|stream
+    +xinfo|groups +zadd +zrange +zrangebyscore +zrem +zscore);
 
 my $r = PaytradeRedis->start;
 
@@ -121,6 +121,22 @@ is($r->order($id)->{status}, 'held', 'read');
 is(($r->op('read', 'items', 1, 'acl'))[0] =~ /^items/, 1, 'items');
 is(($r->op('read', 'audit', 2, '', 10))[0], 'audit', 'audit');
 is(($r->cancel($id, '', 'c-9'))[0], 'cancelled', 'cancel');
+
+$r->put(sku => 'pay', sale => 'acl', stock => 5, hold_ms => 100000);
+$id = ($r->hold(user => 'pcl', sku => 'pay'))[1];
+
+my $no = ($r->pay(user => 'pcl', orders => [ $id ]))[1];
+
+ok($no, 'pay');
+is(($r->settle([ 'refunded', $no, 'alipay', 't', 500000, '', 'r', 1, 0 ]))[0]
+   =~ /^refunded/, 1, 'settle');
+is(($r->settle([ 'orphan', 'x', 'alipay', 'o', 1, '', 'x', 0 ]))[0],
+   "orphan\t1", 'orphan');
+is(ref $r->payment($no), 'HASH', 'read it');
+$admin->cmd('XGROUP', 'CREATE', $r->key('events'), 'g', 0);
+$admin->cmd('XREADGROUP', 'GROUP', 'g', 'c', 'COUNT', 1, 'STREAMS',
+            $r->key('events'), '>');
+is(($r->op('events', 'trim', 1, 0))[0], 'trimmed', 'events');
 $r->hold(user => 'dcl', sku => 'acl');
 $admin->pass(1000);
 is(($r->sweep)[0], 1, 'sweep');
@@ -152,7 +168,7 @@ for my $command (grep { !/evalsha|\+eval$|script|xrange|hscan/ } @COMMANDS) {
 
     my $reply = $r->script('restore', 'state');
 
-    like(error_of($reply), $name eq 'time' ? qr/./ : qr/NOPERM|can't run/i,
+    like(error_of($reply), qr/^NOPERM the user has no right to .*\b$name\b/i,
          "state tells that $name is missing");
     $admin->cmd('ACL', 'SETUSER', 'shop', $command);
 }
@@ -160,11 +176,16 @@ for my $command (grep { !/evalsha|\+eval$|script|xrange|hscan/ } @COMMANDS) {
 is(($r->op('restore', 'state'))[0], 'state', 'all rights again');
 
 # keys it may not touch: refused before the first write
+$r->put(sku => 'pay', sale => 'acl', stock => 5, hold_ms => 100000);
+
+$id = ($r->hold(user => 'keys', sku => 'pay'))[1];
+$no = ($r->pay(user => 'keys', orders => [ $id ]))[1];
+
 for my $key ('item:*', 'buyers:*', 'o:*', 'due:*', 'hold_times', 'journal',
-             'clock', 'buckets', 'sale:*')
+             'clock', 'buckets', 'sale:*', 'p:*', 'events')
 {
     my @all = qw(item:* buyers:* o:* m:* due:* hold_times journal clock epoch
-                 buckets sale:* skus later ops purging);
+                 buckets sale:* skus later ops purging p:* events orphans);
 
     $admin->cmd('ACL', 'SETUSER', 'shop', 'resetkeys', '~{pt:0}:',
                 map { "~{pt:0}:$_" } grep { $_ ne $key } @all);
@@ -178,6 +199,15 @@ for my $key ('item:*', 'buyers:*', 'o:*', 'due:*', 'hold_times', 'journal',
 
     like($error, qr/NOPERM|No permissions|can't access/i, "no right to $key");
     is_deeply($new, $old, 'and nothing changed');
+
+    next if $key =~ /due|hold_times|sale|buckets/;
+
+    my $reply = $r->script('settle', 'paid', 6, $no, 'alipay', "t$key",
+                           500000, '', 0);
+
+    like(error_of($reply), qr/NOPERM|No permissions|can't access/i,
+         "settle: no right to $key");
+    is_deeply(all_keys(), $new, 'and nothing changed');
 }
 
 $admin->cmd('ACL', 'SETUSER', 'shop', 'resetkeys', '~{pt:*}:*');

@@ -1,5 +1,6 @@
 # Random batches against a model: each answer, and after each batch the
-# invariants: balance, one resolution, released once, idempotent, limits.
+# invariants: balance, one resolution, released once, idempotent, limits, each
+# payment in the journal and in the events.
 #
 # PAYTRADE_SEED and PAYTRADE_ROUNDS choose the run; the clock adds its own.
 
@@ -24,7 +25,8 @@ my $r = PaytradeRedis->start;
 my @users = map { "user-$_" } 1 .. 12;
 my %hold_ms = (1000 => 1, 5000 => 1, 60000 => 1);
 my (%items, %paused, %orders, %attempts, %requests, %answers);
-my $now;
+my (%payments, %pay_attempts, %orphans, @told, %revs, %journaled);
+my ($now, $read_to, $events_read_to);
 
 
 sub pick { $_[rand @_] }
@@ -62,7 +64,22 @@ sub held_units {
     return $n;
 }
 
-sub available { $items{$_[0]}{stock} - held_units($_[0]) }
+# With what is sold; and of due holds those of the orders in %$keep.
+sub committed_units {
+    my ($sku, $user, $keep) = @_;
+    my $n = 0;
+
+    for my $o (values %orders) {
+        next if status($o) !~ /^(?:held|paid|refunded)$/
+                && !($keep && $keep->{$o->{id}});
+        next if defined $user && $o->{user} ne $user;
+        $n += $_->[1] for grep { $_->[0] eq $sku } @{ $o->{lines} };
+    }
+
+    return $n;
+}
+
+sub available { $items{$_[0]}{stock} - committed_units($_[0]) }
 
 
 # What a hold should answer: the words that can be told beforehand.
@@ -109,7 +126,8 @@ sub model_hold {
     for (@lines) {
         my $limit = $items{$_->[0]}{limit};
         return "limit_reached $_->[0]"
-            if $limit && held_units($_->[0], $h->{user}) + $_->[1] > $limit;
+            if $limit
+               && committed_units($_->[0], $h->{user}) + $_->[1] > $limit;
     }
 
     for (@lines) {
@@ -273,10 +291,12 @@ sub close_batch {
 
         my $expected = !$o || ($user ne '' && $user ne $o->{user})
                        ? 'unknown_order'
-                       : status($o) eq 'held' ? 'cancelled' : 'closed';
+                       : status($o) eq 'held' ? 'cancelled'
+                       : status($o) =~ /paid|refunded/ ? 'already_paid'
+                       : 'closed';
 
         same($word, $expected, "cancel $id");
-        next if !$o || $expected eq 'unknown_order';
+        next if !$o || $expected =~ /unknown_order|already_paid/;
         $o->{status} = $expected eq 'cancelled' ? 'cancelled' : status($o);
         same("@f[0, 1]", "$id $o->{status}", 'its row');
     }
@@ -326,7 +346,8 @@ sub catalog_batch {
         if ($kind eq 'put') {
             $expected = !$old ? 'created'
                         : $old->{sale} ne $it->{sale} ? 'wrong_sale'
-                        : $it->{stock} < held_units($a[0]) ? 'below_committed'
+                        : $it->{stock} < committed_units($a[0])
+                          ? 'below_committed'
                         : 'changed';
             $items{$a[0]} = $it if $expected =~ /ed$/
                                    && $expected ne 'below_committed';
@@ -336,7 +357,7 @@ sub catalog_batch {
 
             $expected = !$old ? 'unknown_item'
                         : $requests{$a[2]} ? 'replayed'
-                        : $stock < held_units($a[0]) || $stock < 0
+                        : $stock < committed_units($a[0]) || $stock < 0
                           ? 'below_committed' : 'changed';
 
             if ($expected eq 'changed') {
@@ -358,46 +379,423 @@ sub catalog_batch {
 }
 
 
-# The invariants, in what is stored.
+# Payments
 
-my (%revs, $read_to, %journaled);
+sub model_pay {
+    my ($p) = @_;
+    my @ids = @{ $p->{orders} };
 
-sub journal_is_sound {
-    my $entries = $r->cmd('XRANGE', $r->key('journal'),
-                          defined $read_to ? "($read_to" : '-', '+');
+    my $first = $orders{$ids[0]};
 
-    for my $entry (@$entries) {
-        my @fields = @{ $entry->[1] };
+    return "unknown_order $ids[0]" if !$first || $first->{user} ne $p->{user};
 
-        $read_to = $entry->[0];
+    my $known = $pay_attempts{$first->{sale}}{$p->{user}}{$p->{key}};
 
-        while (my ($kind, $row) = splice @fields, 0, 2) {
-            my @row = split /\t/, $row, -1;
+    return "replayed $known->{no} $payments{$known->{no}}{status}"
+        if $known && $known->{body} eq "@ids";
 
-            $journaled{total}++;
-            next if $kind ne 'o';
+    for (@ids) {
+        return "unknown_order $_"
+            if !$orders{$_} || $orders{$_}{user} ne $p->{user};
+    }
 
-            my ($id, $status, $rev) = @row;
+    return 'key_reused' if $known;
 
-            check($rev == ($revs{$id} // 0) + 1, "I5 rev of $id: $rev");
-            check($rev == 1 ? $status eq 'held'
-                  : $rev == 2 && $status =~ /^cancelled|^expired/,
-                  "I5 one resolution of $id: $rev $status");
-            $revs{$id} = $rev;
-            $journaled{$id} = $status;
+    for (@orders{@ids}) {
+        return "already_paid $_->{id}" if status($_) =~ /paid|refunded/;
+    }
+
+    for (@orders{@ids}) {
+        return "order_closed $_->{id} " . status($_) if status($_) ne 'held';
+    }
+
+    for (@orders{@ids}) {
+        return "expires_soon $_->{id} $_->{expires}"
+            if $now + 500 > $_->{expires};
+    }
+
+    my $amount = 0;
+
+    $amount += $_->{amount} for @orders{@ids};
+
+    return "amount_out_of_range $amount" if $amount > $p->{max};
+    return "created $amount";
+}
+
+sub pay_batch {
+    my @ops;
+
+    for (1 .. 1 + int rand 15) {
+        my $user = pick(@users);
+        my @own = grep { rand() < .02 || $orders{$_}{user} eq $user
+                         && (rand() < .1 || status($orders{$_}) eq 'held') }
+                  sort keys %orders;
+
+        next if !@own;
+
+        my %ids = map { ($_, 1) } map { pick(@own, ('9' x 19) x (rand() < .02)) }
+                  1 .. 1 + int rand 3;
+
+        push @ops, { user => $user, key => int rand 80,
+                     orders => [ sort keys %ids ],
+                     max => rand() < .03 ? 300 : 1e9 };
+    }
+
+    return if !@ops;
+    push @ops, ($ops[0]) x 10 if rand() < .1;
+
+    my @replies = call('pay', 1e6, 256, 300, 500,
+                       map { PaytradeRedis::pay_op(%$_) } @ops);
+
+    for my $i (0 .. $#ops) {
+        my ($op, @f) = ($ops[$i], split /\t/, $replies[$i], -1);
+        my $expected = model_pay($op);
+        my $word = $f[0];
+
+        $answers{$word}++;
+        $operations++;
+
+        if ($word eq 'created' && $expected =~ /^created (.*)/) {
+            my $p = PaytradeRedis::payment_fields(@f[1 .. $#f]);
+            my $sale = $orders{$op->{orders}[0]}{sale};
+
+            same("$p->{amount} $p->{parts}", join(' ', $1, join ',', map {
+                     "$_ $orders{$_}{amount} - - 0" } @{ $op->{orders} }),
+                 'I10 amounts of a payment');
+            check(!$payments{$p->{pay_no}} && !$orders{$p->{pay_no}},
+                  "pay_no $p->{pay_no} twice");
+            $payments{$p->{pay_no}} = {
+                status => 'unpaid', rev => 1, amount => $p->{amount},
+                user => $op->{user}, trade_no => '', sale => $sale,
+                parts => [ map { { id => $_, amount => $orders{$_}{amount},
+                                   outcome => '-', reason => '-',
+                                   refunded => 0 } } @{ $op->{orders} } ] };
+            $pay_attempts{$sale}{$op->{user}}{$op->{key}} =
+                { no => $p->{pay_no}, body => "@{ $op->{orders} }" };
+
+        } elsif ($word eq 'replayed') {
+            same("@f[0 .. 2]", $expected, 'I8 a payment replayed');
+
+        } else {
+            same("@f", $expected, 'a payment');
         }
     }
 }
 
-sub stored_is_sound {
-    my (%held, %units);
+
+# Expired, as far as Redis has noted it before this row of the journal.
+sub known_expired {
+    my ($id, $new, $row) = @_;
+
+    return 1 if ($journaled{$id} // '') eq 'expired';
+
+    for (@$new) {
+        return 1 if $_->[0] eq 'o' && $_->[1] =~ /^$id\texpired/;
+        return 0 if "@$_" eq "p $row";
+    }
+
+    return 0;
+}
+
+# What becomes of the parts when a payment is paid.
+sub model_settle {
+    my ($no, $new, $row) = @_;
+    my $p = $payments{$no};
+    my (%taken, %keep);
+
+    for my $part (@{ $p->{parts} }) {
+        my $o = $orders{$part->{id}};
+
+        $keep{$o->{id}} = 1 if due($o)
+                               && !known_expired($o->{id}, $new, $row);
+    }
+
+    for my $part (@{ $p->{parts} }) {
+        my $o = $orders{$part->{id}};
+        my $status = $keep{$o->{id}} ? 'held' : status($o);
+        my ($over, $short);
+
+        for ($status eq 'expired' ? @{ $o->{lines} } : ()) {
+            my ($sku, $n) = @$_;
+            my $limit = $items{$sku}{limit};
+
+            $n += $taken{$sku} // 0;
+            $over = 1 if $limit && committed_units($sku, $o->{user}, \%keep)
+                                   + $n > $limit;
+            $short = 1 if $items{$sku}{stock}
+                          - committed_units($sku, undef, \%keep) < $n;
+        }
+
+        my $reason = $status eq 'paid' ? 'already_paid'
+                     : $status =~ /cancelled|refunded/ ? $status
+                     : $over ? 'limit_reached' : $short ? 'sold_out' : '';
+
+        $part->{outcome} = $reason ? 'refund_due' : 'applied';
+        $part->{reason} = $reason || ($status eq 'expired' ? 'late' : '-');
+
+        if (!$reason && $status eq 'expired') {
+            $taken{$_->[0]} += $_->[1] for @{ $o->{lines} };
+        }
+    }
+
+    for my $part (@{ $p->{parts} }) {
+        my $applied = $part->{outcome} eq 'applied';
+
+        $answers{"part:$part->{reason}"}++;
+        $orders{$part->{id}}{status} = 'paid' if $applied;
+        push @told, join ' ', ($applied ? 'payment.succeeded'
+                               : 'payment.refund_due') . ":$no:$part->{id}",
+             $part->{amount}, $part->{reason} =~ s/-//r;
+    }
+
+    $p->{status} = 'paid';
+    $p->{rev}++;
+}
+
+sub model_refund {
+    my ($p, $c, $delta) = @_;
+
+    for my $outcome ('refund_due', 'applied') {
+        for my $part (grep { $_->{outcome} eq $outcome } @{ $p->{parts} }) {
+            my $left = $part->{amount} - $part->{refunded};
+            my $n = $delta < $left ? $delta : $left;
+
+            next if $n == 0;
+            $delta -= $n;
+            $part->{refunded} += $n;
+            push @told, "payment.refunded:$c->{no}:$part->{id}:$c->{refund_no} "
+                        . "$n ";
+            $orders{$part->{id}}{status} = 'refunded'
+                if $outcome eq 'applied' && $n == $left;
+        }
+    }
+
+    $p->{rev}++;
+}
+
+sub model_misfit {
+    my ($kind, $c, $reason) = @_;
+    my $known = $orphans{"alipay$c->{gateway}:$c->{trade_no}"}++;
+
+    push @told, "payment.$kind:alipay$c->{gateway}:$c->{trade_no} $c->{amount} "
+                . $reason if !$known;
+
+    return ($kind eq 'orphan' ? '' : "$reason ") . ($known ? 0 : 1);
+}
+
+# The answer: words, or a row's beginning.
+sub model_callback {
+    my ($c, $new, $row) = @_;
+    my $p = $payments{$c->{no}};
+
+    return 'orphan ' . model_misfit('orphan', $c, 'unknown_payment')
+        if $c->{kind} eq 'orphan';
+    return 'unknown_payment' if !$p;
+
+    if ($c->{kind} eq 'closed') {
+        my $word = $p->{status} eq 'unpaid' ? 'closed' : 'unchanged';
+
+        if ($word eq 'closed') {
+            $p->{status} = 'closed';
+            $p->{rev}++;
+        }
+
+        return "$word row";
+    }
+
+    my $reason = $c->{gateway} ? 'gateway' : $c->{currency} eq 'USD'
+                 ? 'currency' : $c->{amount} != $p->{amount} ? 'amount'
+                 : $p->{status} eq 'paid' && $p->{trade_no} ne $c->{trade_no}
+                 ? 'trade_no' : $c->{total} > $p->{amount} ? 'refund' : '';
+
+    return 'mismatch ' . model_misfit('mismatch', $c, $reason) if $reason;
+
+    my $was_paid = $p->{status} eq 'paid';
+
+    if (!$was_paid) {
+        model_settle($c->{no}, $new, $row);
+        $p->{trade_no} = $c->{trade_no};
+    }
+
+    return $was_paid ? 'duplicate row' : 'settled row'
+        if $c->{kind} eq 'paid';
+
+    my $delta = $c->{total};
+
+    $delta -= $_->{refunded} for @{ $p->{parts} };
+    return 'duplicate row' if $was_paid && $delta <= 0;
+    model_refund($p, $c, $delta) if $delta > 0;
+
+    return 'refunded row';
+}
+
+sub random_callback {
+    my $no = rand() < .03 ? '9' x 19 : pick(sort keys %payments);
+    my $p = $payments{$no} // { amount => 1 };
+    my $kind = pick(qw(paid paid paid paid refunded closed orphan));
+
+    return { kind => $kind, no => $no,
+             gateway => rand() < .03 ? 2 : '',
+             trade_no => "T$no" . (rand() < .05 ? 'x' : ''),
+             amount => $p->{amount} + (rand() < .05 ? 1 : 0),
+             currency => pick('', 'CNY', rand() < .1 ? 'USD' : ''),
+             refund_no => 'r' . int rand 1e9,
+             total => $kind eq 'refunded'
+                      ? 1 + int(rand() < .3 ? $p->{amount} - .5
+                                : rand() * 1.02 * $p->{amount}) : 0 };
+}
+
+sub callback_op {
+    my ($c) = @_;
+    my $gateway = "alipay$c->{gateway}";
+
+    return ('closed', 4, $c->{no}, 'alipay', $c->{trade_no}, 0)
+        if $c->{kind} eq 'closed';
+    return ('orphan', 7, $c->{no}, $gateway, @$c{qw(trade_no amount)}, '',
+            'unknown_payment', 0) if $c->{kind} eq 'orphan';
+    return ('paid', 6, $c->{no}, $gateway, @$c{qw(trade_no amount currency)},
+            $now) if $c->{kind} eq 'paid';
+    return ('refunded', 8, $c->{no}, $gateway, @$c{qw(trade_no amount currency
+            refund_no total)}, 0);
+}
+
+sub settle_batch {
+    my @ops = map { random_callback() } 1 .. 1 + int rand 12;
+
+    push @ops, ($ops[0]) x 50 if rand() < .1;
+
+    my @replies = call('settle', map { callback_op($_) } @ops);
+    my $from = $read_to;
+    my @new = map { my @pairs; while (my @pair = splice @$_, 0, 2) {
+                        push @pairs, [ @pair ] } @pairs }
+              new_entries('journal', \$from);
+
+    for my $i (0 .. $#ops) {
+        my ($c, @f) = ($ops[$i], split /\t/, $replies[$i], -1);
+        my $row = join "\t", @f[1 .. $#f];
+        # of a refund that settles too, the row of the settling comes first
+        my $k = (grep { $new[$_][0] eq 'p' && $new[$_][1] =~ /^$c->{no}\tpaid/ }
+                 0 .. $#new)[0];
+        my $expected = model_callback($c, \@new, defined $k ? $new[$k][1] : '');
+
+        $answers{"$c->{kind}:$f[0]"}++;
+        $operations++;
+
+        if ($expected !~ s/ row$//) {
+            same("@f", $expected, "a callback: $c->{kind}");
+            next;
+        }
+
+        my $p = $payments{$c->{no}};
+
+        same(join('|', @f[0 .. 4, 8, 9, 17]), join('|', $expected, $c->{no},
+             @$p{qw(status rev user trade_no amount)}, join ',', map {
+                 join ' ', @$_{qw(id amount outcome reason refunded)}
+             } @{ $p->{parts} }), "a callback: $c->{kind}");
+    }
+}
+
+
+# The invariants, in what is stored.
+
+my %before = (held => '', paid => 'held|expired', cancelled => 'held',
+              expired => 'held', refunded => 'paid', unpaid => '',
+              'p paid' => 'unpaid|closed|paid', closed => 'unpaid');
+sub new_entries {
+    my ($key, $from) = @_;
+    my $entries = $r->cmd('XRANGE', $r->key($key),
+                          defined $$from ? "($$from" : '-', '+');
+
+    $$from = $entries->[-1][0] if @$entries;
+
+    return map { [ @{ $_->[1] } ] } @$entries;
+}
+
+sub journal_is_sound {
+    my @changes;
+
+    for my $entry (new_entries('journal', \$read_to)) {
+        while (my ($kind, $row) = splice @$entry, 0, 2) {
+            my ($id, $status, $rev) = split /\t/, $row, -1;
+            my $was = $journaled{$id} // '';
+
+            $journaled{total}++;
+            next if $kind !~ /[op]/;
+
+            check($rev == ($revs{$id} // 0) + 1, "I5 rev of $id: $rev");
+            check($was =~ /^(?:$before{$kind eq 'p' && $status eq 'paid'
+                                       ? 'p paid' : $status})$/,
+                  "I5 one resolution of $id: $rev $was -> $status");
+            $revs{$id} = $rev;
+            $journaled{$id} = $status;
+            push @changes, "$status $id" if $kind eq 'o';
+        }
+    }
+
+    for my $no (keys %payments) {
+        same(join(' ', map { $_ // '' } $journaled{$no}, $revs{$no}),
+             "$payments{$no}{status} $payments{$no}{rev}",
+             "I4 payment $no in the journal");
+    }
 
     for my $o (values %orders) {
-        # held, or due and not yet released
-        next if ($journaled{$o->{id}} // '') ne 'held';
+        my $last = $journaled{$o->{id}} // '';
+
+        check($last eq $o->{status} || $last eq status($o),
+              "I3 order $o->{id} in the journal: $last, not $o->{status}");
+    }
+
+    events_are_sound(@changes);
+}
+
+my %status_of = ('payment.succeeded' => 'paid', 'payment.refunded' => 'refunded');
+
+# I4, I12: an event for each change, in the same order, and none else.
+sub events_are_sound {
+    my (@changes, @got, @payment_events);
+
+    my %full = map { ($_, 1) } grep { /^refunded/ } @_;
+
+    for my $entry (new_entries('events', \$events_read_to)) {
+        my %e = @$entry;
+        my $status = $status_of{$e{type}}
+                     // ($e{type} =~ /^order\.(.*)/ ? $1 : '');
+        my $change = "$status $e{order_id}";
+
+        same($e{id} =~ /^([^:]+)/ && $1, $e{type}, 'the type of an event');
+        push @payment_events, "$e{id} $e{amount} $e{reason}"
+            if $e{type} =~ /^payment/;
+
+        # of several refunds of a batch the last completes it
+        next if $status eq '' || ($status eq 'refunded' && !$full{$change});
+        @got = grep { $_ ne $change } @got if $status eq 'refunded';
+        push @got, $change;
+    }
+
+    @changes = @_;
+    if (%full) {
+        # where it stands among those of other orders is not told exactly
+        @got = sort @got;
+        @changes = sort @changes;
+    }
+
+    same(join(', ', @got), join(', ', @changes), 'I4, I12 events and changes');
+    same(join("\n", @payment_events), join("\n", @told),
+         'I4 events of payments');
+    @told = ();
+}
+
+sub stored_is_sound {
+    my (%held, %units, %sold);
+
+    for my $o (values %orders) {
+        # held, or due and not yet released; paid or refunded
+        my $status = $journaled{$o->{id}} // '';
+
+        next if $status !~ /^(?:held|paid|refunded)$/;
 
         for (@{ $o->{lines} }) {
-            $held{$_->[0]} += $_->[1];
+            ($status eq 'held' ? \%held : \%sold)->{$_->[0]} += $_->[1];
             $units{$o->{sale}}{$o->{user}}{$_->[0]} += $_->[1];
         }
     }
@@ -408,9 +806,10 @@ sub stored_is_sound {
         check($it->{available} >= 0
               && $it->{available} + $it->{held} + $it->{sold} == $it->{stock},
               "I1 balance of $sku: @{[ %$it ]}");
-        same("$it->{stock} $it->{held}",
-             join(' ', $items{$sku}{stock}, $held{$sku} // 0),
-             "I6 released once: stock and held of $sku");
+        same("$it->{stock} $it->{held} $it->{sold}",
+             join(' ', $items{$sku}{stock}, $held{$sku} // 0,
+                  $sold{$sku} // 0),
+             "I6 released once: stock, held and sold of $sku");
     }
 
     my %skus = @{ $r->cmd('HGETALL', $r->key('skus')) };
@@ -428,7 +827,8 @@ sub stored_is_sound {
                  join(' ', map { "$_=$expected->{$_}" } sort keys %$expected),
                  "I9 units of $user in $sale");
             same(length($a // '') / 52,
-                 scalar(keys %{ $attempts{$sale}{$user} }),
+                 keys(%{ $attempts{$sale}{$user} })
+                 + keys(%{ $pay_attempts{$sale}{$user} // {} }),
                  "I8 attempts of $user in $sale");
         }
     }
@@ -439,11 +839,13 @@ sub stored_is_sound {
 
 sub reads_are_right {
     my @skus = sort keys %items;
+    my @nos = %payments ? map { pick(sort keys %payments) } 1 .. 5 : ();
     my @ids = map { pick(sort(keys %orders)) } 1 .. 10;
     my ($sale, $user) = (pick(qw(s1 s2)), pick(@users));
     my @replies = call('read', 'orders', 2, $sale, $user,
                        (map { ('item', 1, $_) } @skus),
-                       map { ('order', 1, $_) } @ids);
+                       (map { ('order', 1, $_) } @ids),
+                       map { ('payment', 1, $_) } @nos);
     my ($head, @rows) = split /\n/, shift @replies;
 
     same(join(' ', sort map { (split /\t/)[0] } @rows),
@@ -467,10 +869,18 @@ sub reads_are_right {
                   expires)}, join(',', map { "@$_" } @{ $o->{lines} }),
                   $o->{meta}), 'an order reads');
     }
+
+    for my $p (@payments{@nos}) {
+        my @f = split /\t/, shift @replies, -1;
+
+        same(join('|', @f[0, 2, 3, 8, 9]), join('|', 'payment', @$p{qw(status
+             rev trade_no amount)}), 'a payment reads');
+    }
 }
 
 
 $r->adopt;
+$r->{context} = 'CNY hce';
 $now = $r->pass(0);
 $items{"i$_"} = { sku => "i$_", sale => $_ % 3 ? 's1' : 's2', title => "Ti$_",
                   price => 100, stock => 30, limit => 5, starts => 0,
@@ -481,13 +891,19 @@ call('catalog', map { PaytradeRedis::put_op(%{ $items{$_} }) }
 for my $round (1 .. $rounds) {
     my $what = rand;
 
-    if ($what < .5) {
+    if ($what < .4) {
         hold_batch();
 
-    } elsif ($what < .7) {
+    } elsif ($what < .5) {
         close_batch() if %orders;
 
-    } elsif ($what < .8) {
+    } elsif ($what < .62) {
+        pay_batch() if %orders;
+
+    } elsif ($what < .75) {
+        settle_batch() if %payments;
+
+    } elsif ($what < .82) {
         catalog_batch();
 
     } elsif ($what < .9) {
@@ -513,7 +929,8 @@ $_->{status} = status($_) for values %orders;
 journal_is_sound();
 stored_is_sound();
 check(!grep({ $r->stored_item($_)->{held} } keys %items), 'I13 nothing held');
-check(!grep({ !$revs{$_} || $revs{$_} != 2 } keys %orders), 'I13 all ended');
+check(!grep({ ($journaled{$_} // 'held') eq 'held' } keys %orders),
+      'I13 all ended');
 
 diag "$operations operations: ", join ' ', map { "$_=$answers{$_}" }
                                       sort keys %answers;

@@ -1,6 +1,6 @@
 #!/usr/bin/perl
 
-# Prints what a hold costs Redis: microseconds of the script (INFO
+# Prints what holds and payments cost Redis: microseconds of the script (INFO
 # commandstats), of the process (user and system time), bytes of memory.  It
 # sends several calls ahead, so that Redis is not idle between them.
 # perf.pl [HOLDS [BATCH]]
@@ -37,14 +37,23 @@ sub user { sprintf '%08x-aaaa-4bbb-8ccc-%012x', $_[0] * 2654435761 % 2**32,
                    $_[0] }
 
 
-# label, code giving the arguments of the nth hold; returns nothing
+# label, code giving the nth hold; returns nothing
 sub measure {
     my ($r, $label, $code, $count) = @_;
-    my @calls;
+
+    measure_script($r, $label, 'hold', [ 1e9, 256 ],
+                   sub { PaytradeRedis::hold_op($code->($_[0])) }, $count);
+}
+
+
+# label, script, its first arguments, code giving those of the nth operation;
+# returns the replies
+sub measure_script {
+    my ($r, $label, $script, $prelude, $code, $count) = @_;
+    my (@calls, @replies);
 
     for (my $i = 0; $i < $count; $i += $batch) {
-        push @calls, [ map { PaytradeRedis::hold_op($code->($_)) }
-                       $i .. $i + $batch - 1 ];
+        push @calls, [ map { $code->($_) } $i .. $i + $batch - 1 ];
     }
 
     my ($cpu, $usec, $mem) = (cpu($r), usec($r),
@@ -52,14 +61,16 @@ sub measure {
     my %words;
 
     while (my @some = splice @calls, 0, 1 + 1000 / $batch) {
-        $r->send_command('EVALSHA', $r->{sha}{hold}, 5, $r->keys_of,
-                         $r->{run_id}, 1e9, 256, @$_) for @some;
+        $r->send_command('EVALSHA', $r->{sha}{$script}, 5, $r->keys_of,
+                         "$r->{run_id} CNY -", @$prelude, @$_) for @some;
 
         for (@some) {
             my $reply = $r->reply;
 
             die $$reply if PaytradeRedis::is_error($reply);
-            $words{ (split /\t/)[0] }++ for @$reply[1 .. $#$reply];
+            shift @$reply;
+            $words{ (split /\t/)[0] }++ for @$reply;
+            push @replies, @$reply;
         }
     }
 
@@ -74,6 +85,8 @@ sub measure {
            . "%4.0f B (journal excluded)  %s\n", $label, $usec / $count,
            $cpu / $count, ($mem - $journal) / $count,
            join ' ', map { "$_=$words{$_}" } sort keys %words;
+
+    return \@replies;
 }
 
 
@@ -101,3 +114,22 @@ measure($r, 'carts of 2, new users',
         sub { (user => 'c' . user($_[0]),
                lines => [ ['p31', 1, 500000], ['p32', 1, 500000] ]) },
         $holds / 2);
+
+$r->cmd('DEL', $r->key('journal'));
+$holds /= 5;
+
+my @ids = map { (split /\t/)[1] } @{ measure_script(
+    $r, 'one SKU, to be paid', 'hold', [ 1e9, 256 ],
+    sub { PaytradeRedis::hold_op(user => 'p' . user($_[0])) }, $holds) };
+my @nos = map { (split /\t/)[1] } @{ measure_script(
+    $r, 'payments', 'pay', [ 1e9, 256, 30000, 60000 ],
+    sub { PaytradeRedis::pay_op(user => 'p' . user($_[0]),
+                                orders => [ $ids[$_[0]] ]) }, $holds) };
+
+$r->cmd('DEL', $r->key('journal'));
+for my $again ('', ', again') {
+    measure_script($r, "callbacks$again", 'settle', [],
+                   sub { ('paid', 6, $nos[$_[0]], 'alipay',
+                          sprintf('20261121220014%014d', $_[0]), 500000, '',
+                          0) }, $holds);
+}

@@ -133,9 +133,35 @@ my @ids = sort keys %orders;
 
 $r->cancel($ids[$_ * 5], '', $_ % 2 ? '' : "c-$_") for 0 .. 30;
 
+# payments in all states, in a bucket between two of orders: ids not divisible
+# by 5 are held
+my @payments;
+
+$r->pass(20000);
+
+for my $n (map { 5 * $_ + 1 } 0 .. 19) {
+    my ($word, $no, undef, undef, $user) =
+        $r->pay(user => $orders{$ids[$n]}{user}, orders => [ $ids[$n] ]);
+
+    die $word if $word ne 'created';
+    push @payments, $no;
+
+    my $p = $r->payment($no);
+    my @paid = ($no, 'alipay', "t$n", $p->{amount}, '');
+
+    $r->settle([ 'paid', @paid, 1763000000000 + $n ]) if $n % 20 == 1;
+    $r->settle([ 'closed', @paid[0 .. 2], 0 ]) if $n % 20 == 6;
+    $r->settle([ 'refunded', @paid, 'r', $n, 0 ]) if $n % 20 == 11;
+    $r->settle([ 'refunded', @paid, 'r', $p->{amount}, 0 ]) if $n % 40 == 11;
+}
+
+
+$r->pass(20000);
+push @ids, take(user => 'after', sku => 'a', price => 1000);
+
 
 # what PostgreSQL would give
-my (%rows, %items, %sales, @admin);
+my (%rows, %items, %sales, @admin, %payments);
 
 for ($r->journal) {
     my ($kind, $row) = @$_;
@@ -145,11 +171,14 @@ for ($r->journal) {
     $items{$row[0]} = [ @row ] if $kind eq 'i';
     $sales{$row[0]} = $row if $kind eq 's';
     push @admin, $row if $kind eq 'a';
+    $payments{$row[0]} = [ @row ] if $kind eq 'p';
 }
 
-is(scalar(keys %rows), 305, 'the journal knows all orders');
+is(scalar(keys %rows), 306, 'the journal knows all orders');
 
-my (%held, %units, %attempts);
+is(scalar(keys %payments), 20, 'and all payments');
+
+my (%held, %sold, %units, %attempts);
 
 for my $id (sort keys %rows) {
     my ($status, $user, $sale, $key, $body, $lines) =
@@ -157,20 +186,24 @@ for my $id (sort keys %rows) {
 
     push @{ $attempts{$sale}{$user} }, "$key $body $id";
     $units{$sale}{$user} //= {};
-    next if $status ne 'held';
+    next if $status !~ /held|paid|refunded/;
 
     for (split /,/, $lines) {
         my ($sku, $n) = split / /;
 
-        $held{$sku} += $n;
+        ($status eq 'held' ? \%held : \%sold)->{$sku} += $n;
         $units{$sale}{$user}{$sku} += $n;
     }
 }
 
-for my $sku (keys %items) {
-    my $held = $held{$sku} // 0;
+for (values %payments) {
+    push @{ $attempts{$_->[4]}{$_->[3]} }, "@$_[13, 14, 0]";
+}
 
-    @{ $items{$sku} }[5 .. 7] = ($items{$sku}[4] - $held, $held, 0);
+for my $sku (keys %items) {
+    my ($held, $sold) = ($held{$sku} // 0, $sold{$sku} // 0);
+
+    @{ $items{$sku} }[5 .. 7] = ($items{$sku}[4] - $held - $sold, $held, $sold);
     $items{$sku}[13] = 0;
 }
 
@@ -186,9 +219,11 @@ sub logical_state {
     for my $id (@ids) {
         my $o = $r->order($id);
 
-        $all{"order $id"} = join '|', map { $_ // '' } @$o{sort keys %$o}
-            if ref $o && $o->{status} eq 'held';
+        $all{"order $id"} = join '|', map { $_ // '' } @$o{sort keys %$o};
     }
+
+    $all{"payment $_"} = join '|', $r->op('read', 'payment', 1, $_)
+        for @payments;
 
     for my $sale (keys %units) {
         for my $user (keys %{ $units{$sale} }) {
@@ -198,8 +233,6 @@ sub logical_state {
                                ? ($r->cmd('HGET', $r->key('skus'), $1), $2)
                                : () } split /,/, $u;
 
-            # the letter of what is over is not kept
-            $attempts =~ s/[cep](?=(?:.{51})(?:.{52})*$)/x/g;
             $all{"buyer $sale $user"} =
                 join ' ', (map { "$_=$by_sku{$_}" } sort keys %by_sku),
                 $attempts;
@@ -247,9 +280,10 @@ for (1, 2) {
     is(restore('items', 2, map { join "\t", @{ $items{$_} } } sort keys %items),
        'loaded 4', 'items');
     is(restore('sales', 2, values %sales), 'loaded 2', 'sales');
-    is(restore('orders', 2, map { join "\t", @{ $rows{$_} } }
-               grep { $rows{$_}[1] eq 'held' } sort keys %rows),
-       'loaded 274', 'orders');
+    is(restore('orders', 2, map { join "\t", @{ $rows{$_} } } sort keys %rows),
+       'loaded 306', 'orders');
+    is(restore('payments', 2, map { join "\t", @{ $payments{$_} } }
+               sort keys %payments), 'loaded 20', 'payments');
 
     my @buyers;
 
@@ -272,6 +306,16 @@ is(restore('items', 2, join "\t", @{ $items{a} }[0 .. 4], 1, 1, 1,
            @{ $items{a} }[8 .. 13]), 'broken item a', 'an item out of balance');
 is(join(' ', $r->hold), 'restarted', 'still nothing is sold');
 
+for my $change ([ 1, 'bogus' ], [ 8, 1 ], [ 9, 'x' ], [ 16, '' ], [ 0, 'x' ],
+                [ 16, 'x 1 - - 0' ])
+{
+    my @row = @{ $payments{$payments[0]} };
+
+    $row[$change->[0]] = $change->[1];
+    like(restore('payments', 2, join "\t", @row), qr/^broken/,
+         "a payment that is none: @$change");
+}
+
 my $later_id = ($journal_id =~ /^(\d+)/)[0] + 500_000 . '-7';
 
 is(restore('finish', 2, 1, '9' x 19, 'x'), 'broken journal id', 'a wrong id');
@@ -281,6 +325,26 @@ is_deeply(logical_state(), $before, 'the state is what it was');
 cmp_ok((split /-/, state()->{journal})[0], '>', (split /-/, $later_id)[0],
        'the journal goes on behind what PostgreSQL has seen');
 is($r->cmd('XLEN', $r->key('journal')), $length, 'with what it had');
+
+is_deeply([ $r->cmd('LRANGE', $r->key('buckets'), 0, -1) ],
+          [ [ sort keys %{ { map { (substr($_, 0, 17), 1) } @ids,
+                             @payments } } ] ],
+          'the buckets are in order, each once');
+
+my %paid = map { ($_, $payments{$_}[1]) } @payments;
+my ($unpaid) = grep { $paid{$_} eq 'unpaid' } @payments;
+my ($is_paid) = grep { $paid{$_} eq 'paid' } @payments;
+
+my $pay_row = $payments{$unpaid};
+
+is(($r->pay(user => $pay_row->[3], orders => [ $pay_row->[16] =~ /^(\d+)/ ]))[0],
+   'replayed', 'the key of a payment is known');
+is(($r->settle([ 'paid', $unpaid, 'alipay', 'after', $pay_row->[8], '', 0 ]))[0]
+   =~ /^settled/, 1, 'a restored payment is settled');
+$pay_row = $payments{$is_paid};
+is(($r->settle([ 'paid', $is_paid, 'alipay', $pay_row->[7], $pay_row->[8], '',
+                 0 ]))[0], join("\t", 'duplicate', @$pay_row),
+   'one that was paid is a duplicate');
 
 my $new = take(user => 'new', sku => 'a', price => 1000);
 

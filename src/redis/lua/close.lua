@@ -14,7 +14,7 @@
 --       broken what
 --       or the header alone: restarted | no_epoch
 -- Order of a sweep: the due lists from their heads, their tails (what is out
--- of order goes to later), later, buckets.
+-- of order goes to later), later, buckets, orphans.
 
 local MAX_SWEEP = 1000
 local MAX_TAIL = 100
@@ -243,8 +243,34 @@ local function sweep_later()
 end
 
 
--- Sum of revs and number of the orders of a bucket; nil when one is held,
--- changed after `newest` or cannot be read.
+-- Sum of revs of the payments of a bucket; nil when one changed or can be paid
+-- after `newest`, or cannot be read.
+local function closed_payments(bucket, newest)
+    local all = guarded(fetch, bucket, 'HGETALL', PREFIX .. 'p:' .. bucket)
+    local sum = 0
+
+    for i = 1, #(all or {}), 2 do
+        local rev, created, ends, changed = match(
+            all[i + 1], '^[upc](%x+)\t(%-?%x+)\t(%-?%x+)\t%x+\t(%-?%x+)\t')
+
+        if not rev then
+            return
+        end
+
+        created = tonumber(sub(all[i], 1, 13)) + unhex(created)
+        if created + math.max(unhex(ends), unhex(changed)) > newest then
+            return
+        end
+
+        sum = sum + tonumber(rev, 16)
+    end
+
+    return all and sum
+end
+
+
+-- Sum of revs of all in a bucket, and number of its orders; nil when an order
+-- is held, or something changed after `newest` or cannot be read.
 local function closed_bucket(bucket, newest)
     local all = guarded(fetch, bucket, 'HGETALL', PREFIX .. 'o:' .. bucket)
     local sum = 0
@@ -271,13 +297,18 @@ local function closed_bucket(bucket, newest)
         sum = sum + tonumber(rev, 16)
     end
 
-    return all and int(sum), all and #all / 2
+    local paid = all and closed_payments(bucket, newest)
+
+    if paid then
+        return int(sum + paid), #all / 2
+    end
 end
 
 
 local function forget(bucket, n)
     commands[#commands + 1] = {'UNLINK', PREFIX .. 'o:' .. bucket,
-                               PREFIX .. 'm:' .. bucket}
+                               PREFIX .. 'm:' .. bucket,
+                               PREFIX .. 'p:' .. bucket}
     commands[#commands + 1] = {'LREM', BUCKETS, 1, bucket}
     commands[#commands + 1] = {'HDEL', PREFIX .. 'purging', bucket}
     purged = purged + n
@@ -360,6 +391,18 @@ local function sweep_buckets(retention)
 end
 
 
+-- Callbacks that fit no payment are known that long.
+local function sweep_orphans(retention)
+    local key = PREFIX .. 'orphans'
+    local list = fetch(key, 'ZRANGEBYSCORE', key, '-inf',
+                       int(now - retention), 'LIMIT', 0, MAX_SWEEP)
+
+    for _, name in ipairs(list) do
+        write_later('ZREM', key, name)
+    end
+end
+
+
 local function sweep(max, retention)
     max_released = math.min(whole(max, 1e9) or broken('max'), MAX_SWEEP)
     retention = whole(retention, 1e15) or broken('retention')
@@ -375,6 +418,7 @@ local function sweep(max, retention)
 
         guarded(sweep_later)
         guarded(sweep_buckets, retention)
+        guarded(sweep_orphans, retention)
 
         if next_due > 0 and next_due <= now then
             more = 1

@@ -2,13 +2,15 @@
 --
 -- KEYS[1] prefix "{pt:N}:", KEYS[2] clock, KEYS[3] epoch, KEYS[4] journal,
 -- KEYS[5] buckets; all other keys are made from the prefix and stay in its
--- slot.  ARGV[1] is the run_id of the server as the caller knows it.
+-- slot.  ARGV[1] is the run_id of the server as the caller knows it, or
+-- "run_id CURRENCY EVENTS": what amounts are in, and letters of the events that
+-- are written on demand: h order.held, c order.cancelled, e order.expired.
 --
 -- Redis does not roll back.  So operations change only the tables below; each
 -- checks all it needs (reading each key that will be written) before it
 -- changes anything, later ones see what earlier ones changed, and commit()
--- writes everything at the end, the journal first.  What cannot be read fails
--- the operation that needs it ("broken"), and no other.
+-- writes everything at the end: the journal, the events, then the state.  What
+-- cannot be read fails the operation that needs it ("broken"), and no other.
 --
 -- Stored:
 --   clock       hash: run, last (newest ms seen), waiting (operations in the
@@ -19,13 +21,16 @@
 --   skus        hash: idx -> sku
 --   sale:<sale> hash: paused version, and sku:<sku> -> idx
 --   buyers:<sale>  hash: user -> "idx:units,…|" and attempts of 52 bytes: state
---               letter, 16 of the key, 16 of the body, 19 of the order's id
+--               letter (y: a payment), 16 of the key, 16 of the body, 19 of
+--               the order's id or the pay_no
 --   o:<bucket>  hash: id -> "<state><rev> <created>[:<changed>] <hold> <lines>
 --               <user>"; or, when that is over 64 bytes or there is meta,
 --               "<state><rev>+ <created>[:<changed>] <hold>" and the rest in
 --   m:<bucket>  hash: id -> "<lines> <user>\t<meta>"
+--   p:<bucket>  hash: pay_no -> record of a payment: payments.lua
 --   due:<hold_ms>  list of ids;  hold_times  set;  later  zset id by deadline
 --   ops         hash: request_id -> ms
+--   orphans     zset: gateway:trade_no of callbacks that fit no payment, by ms
 --   purging     hash: bucket -> "journal-id sum-of-revs"
 -- In an order's record rev, times and lines are hexadecimal: created is counted
 -- from the id's milliseconds, changed from created (of an expired order from
@@ -34,6 +39,9 @@
 
 local PREFIX, CLOCK, EPOCH, JOURNAL, BUCKETS = unpack(KEYS)
 local PARTITION = string.match(PREFIX, '^{pt:(%d%d?)}:$')
+local RUN, CURRENCY, WANTED = string.match(ARGV[1] or '',
+                                           '^(%S*) ?(%S*) ?(%S*)')
+local EVENTS = PREFIX .. 'events'
 local RECORD_MAX = 64            -- hash-max-listpack-value
 local ATTEMPT_LEN = 52
 local ATTEMPT_MS = 86460000      -- a day, and a minute as ids may be ahead
@@ -61,6 +69,7 @@ local items, sales, skus = {}, {}, {}
 local buyers, buyers_broken, buyers_dirty = {}, {}, {}
 local orders, records = {}, {}
 local journal = {'XADD', JOURNAL, '*', n = 3}
+local events = {}
 local writes, write_order, commands = {}, {}, {}
 local clock_dirty
 local soonest
@@ -148,11 +157,29 @@ local function attempt(f, ...)
 end
 
 
+-- One of the first reads: says which command it is that the user has no right
+-- to, so that the log names it.
+local function first_read(command, ...)
+    local reply = redis.pcall(command, ...)
+
+    if type(reply) == 'table' and reply.err then
+        if find(reply.err, "can't run this command", 1, true) then
+            reply.err = 'NOPERM the user has no right to ' .. command .. ' '
+                        .. PREFIX .. '*'
+        end
+
+        error(reply)
+    end
+
+    return reply
+end
+
+
 local run, last, waiting, ids, fresh, partitions, purge_at = unpack(
-    redis.call('HMGET', CLOCK, 'run', 'last', 'waiting', 'ids', 'fresh',
+    first_read('HMGET', CLOCK, 'run', 'last', 'waiting', 'ids', 'fresh',
                'partitions', 'purge'))
-local epoch = redis.call('GET', EPOCH)
-local time = redis.call('TIME')
+local epoch = first_read('GET', EPOCH)
+local time = first_read('TIME')
 local now = math.max(time[1] * 1000 + floor(time[2] / 1000),
                      tonumber(last or 0))
 local NOW = int(now)
@@ -162,7 +189,7 @@ waiting = tonumber(waiting or 0)
 
 -- A reason not to go on at all, or nil.
 local function refusal(any_epoch)
-    if run ~= ARGV[1] then
+    if run ~= RUN then
         return {'restarted'}
     end
 
@@ -208,6 +235,27 @@ end
 local function note(kind, row)
     append(journal, kind, row)
     waiting = waiting + 1
+end
+
+
+-- An event to come; e has those fields that apply.  Its id is the same when
+-- the same change is made again by a Redis that went back.
+local function tell(kind, id, e)
+    events[#events + 1] = {
+        'XADD', EVENTS, '*', 'id', kind .. ':' .. id, 'type', kind, 'v', '1',
+        'order_id', e.order_id or '', 'pay_no', e.pay_no or '',
+        'user', e.user or '', 'sale', e.sale or '',
+        'amount', e.amount or '', 'currency', e.currency or CURRENCY,
+        'gateway', e.gateway or '', 'trade_no', e.trade_no or '',
+        'lines', e.lines or '', 'meta', e.meta or '', 'at', NOW,
+        'reason', e.reason or ''}
+end
+
+
+-- The streams can be written.
+local function check_streams()
+    redis.call('XLEN', JOURNAL)
+    redis.call('XLEN', EVENTS)
 end
 
 
@@ -478,6 +526,11 @@ local function commit()
         any = true
     end
 
+    for _, event in ipairs(events) do
+        redis.call(unpack(event))
+        any = true
+    end
+
     for _, list in ipairs(write_order) do
         if list.n > 2 then
             write_list(list, 2)
@@ -488,7 +541,7 @@ local function commit()
     for _, it in pairs(items) do
         if it and it.dirty then
             redis.call('HSET', it.key, 'available', int(it.available),
-                       'held', int(it.held))
+                       'held', int(it.held), 'sold', int(it.sold))
             any = true
         end
     end

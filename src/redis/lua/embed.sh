@@ -5,22 +5,40 @@
 # embed.sh -p NAME prints one script as Redis gets it.
 #
 # A script as Redis gets it: its own first line if that is "#!lua ...", then
-# common.lua and orders.lua, then the rest of it.
+# common.lua, orders.lua and what else it shares with others, then the rest of
+# it.  Not all of it in all scripts: a chunk may have 200 local variables.
 
 set -eu
 
 LC_ALL=C
 export LC_ALL
 
-scripts="hold close catalog read restore ack"
+scripts="hold close catalog read restore ack pay settle events"
 dir=$(dirname "$0")
 tab=$(printf '\t')
 return=$(printf '\r')
 
 
+shared()
+{
+    case $1 in
+        hold)                 echo "common orders ids" ;;
+        pay)                  echo "common orders ids payments" ;;
+        settle|read|restore)  echo "common orders payments" ;;
+        *)                    echo "common orders" ;;
+    esac
+}
+
+
 assemble()
 {
-    for file in "$dir/common.lua" "$dir/orders.lua" "$dir/$1.lua"; do
+    before=
+
+    for part in $(shared "$1"); do
+        before="$before $dir/$part.lua"
+    done
+
+    for file in $before "$dir/$1.lua"; do
         if [ ! -r "$file" ]; then
             echo "embed.sh: cannot read $file" >&2
             return 1
@@ -28,7 +46,7 @@ assemble()
     done
 
     awk 'NR == 1 && /^#!/' "$dir/$1.lua"
-    awk 1 "$dir/common.lua" "$dir/orders.lua"
+    awk 1 $before
     awk 'NR > 1 || !/^#!/' "$dir/$1.lua"
 }
 

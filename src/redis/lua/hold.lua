@@ -20,94 +20,23 @@
 --       broken what                         cannot be read; nothing changed
 --       or the header alone: restarted | no_epoch
 
-local JOURNAL_MAX, ATTEMPTS_MAX = tonumber(ARGV[2]), tonumber(ARGV[3])
-local OLD = int(now - ATTEMPT_MS)      -- ids below may leave the attempts
-
 -- Of the operation at hand: its items, quantities and prices.
 local its, quantities, prices, nlines = {}, {}, {}, 0
 local numbers = {}                     -- texts that were read already
 
-local id_ms, id_seq = match(ids or '', '^(%d+) (%d+)$')
-local bucket, bucket_new, bucket_ready, stamp, order_list
 local due_lists, due_texts = {}, {}
+local order_bucket, order_list, stamp
 
 
-id_ms, id_seq = tonumber(id_ms or 0), tonumber(id_seq or 0)
+-- Where the next order is written, and how its record begins.
+local function reserve_order()
+    reserve_id()
 
-
-local function set_bucket()
-    bucket = format('%013.0f%02d%02d', id_ms, PARTITION, floor(id_seq / 100))
-    stamp = 'h1 ' .. hex(now - id_ms) .. ' '
-end
-
-
-local function go_on_with_bucket()
-    set_bucket()
-
-    local size = guarded(fetch, '', 'HLEN', PREFIX .. 'o:' .. bucket)
-
-    bucket_new = size == 0
-    return size
-end
-
-
--- A bucket that was never used: 100 ids, of now or, when the ids are ahead of
--- the clock, of the next hundred.
-local function open_bucket()
-    fetch('buckets', 'LLEN', BUCKETS)
-
-    repeat
-        id_seq = math.ceil(id_seq / 100) * 100
-
-        if now > id_ms then
-            id_ms, id_seq = now, 0
-
-        elseif id_seq >= 10000 then
-            id_ms, id_seq = id_ms + 1, 0
-        end
-
-        set_bucket()
-
-        local taken = redis.call('EXISTS', PREFIX .. 'o:' .. bucket,
-                                 PREFIX .. 'm:' .. bucket)
-
-        if taken > 0 then
-            id_seq = id_seq + 100
-        end
-    until taken == 0
-
-    bucket_new = true
-end
-
-
--- Makes sure that take_id() cannot fail.
-local function reserve_id()
-    if bucket_ready and id_seq % 100 ~= 0 then
-        return
+    if order_bucket ~= bucket then
+        order_bucket = bucket
+        order_list = list_for('HSET', PREFIX .. 'o:' .. bucket)
+        stamp = 'h1 ' .. hex(now - id_ms) .. ' '
     end
-
-    if bucket_ready or id_seq % 100 == 0 or now - id_ms > BUCKET_MS
-       or not go_on_with_bucket()
-    then
-        open_bucket()
-    end
-
-    bucket_ready = true
-    order_list = list_for('HSET', PREFIX .. 'o:' .. bucket)
-end
-
-
-local function take_id()
-    local n = id_seq % 100
-
-    if bucket_new then
-        write_later('RPUSH', BUCKETS, bucket)
-        bucket_new = false
-    end
-
-    id_seq = id_seq + 1
-
-    return bucket .. (n < 10 and '0' .. n or n)
 end
 
 
@@ -187,25 +116,6 @@ local function unknown(at, sale)
             broken(its[i].broken)
         end
     end
-end
-
-
--- Attempts that may be forgotten stand first: old ones that are not held.
-local function prune(attempts)
-    if sub(attempts, 34, 46) > OLD then
-        return attempts
-    end
-
-    local out = {}
-
-    for at = 1, #attempts, ATTEMPT_LEN do
-        if sub(attempts, at, at) == 'h' or sub(attempts, at + 33, at + 45) > OLD
-        then
-            out[#out + 1] = sub(attempts, at, at + ATTEMPT_LEN - 1)
-        end
-    end
-
-    return concat(out)
 end
 
 
@@ -415,6 +325,10 @@ local function take(at, sale, units, attempts, total, hold_ms)
               .. '\t' .. NOW .. '\t' .. expires .. '\t' .. NOW .. '\t' .. key
               .. '\t' .. body .. '\t' .. row .. '\t' .. meta)
 
+    if WANTED ~= '' then
+        tell_order(id, 'held', user, sale, amount, row, meta)
+    end
+
     return 'held\t' .. id .. '\t' .. amount .. '\t' .. NOW .. '\t' .. expires
 end
 
@@ -422,17 +336,12 @@ end
 -- The answer to a key that the buyer used before; nil and true: for another
 -- body.
 local function replay(at, attempts)
-    local seen = find_attempt(attempts, ARGV[at + 2], 1)
+    local id, reused = made_before(attempts, ARGV[at + 2], ARGV[at + 3])
 
-    if not seen then
-        return
+    if not id then
+        return nil, reused
     end
 
-    if sub(attempts, seen + 17, seen + 32) ~= ARGV[at + 3] then
-        return nil, true
-    end
-
-    local id = sub(attempts, seen + 33, seen + 51)
     local o = load_order(id)
 
     return o and 'replayed\t' .. order_row(o) or 'purged\t' .. id
@@ -503,7 +412,7 @@ local function hold(at, sale)
         end
     end
 
-    reserve_id()
+    reserve_order()
 
     return take(at, sale, units, attempts, total, hold_ms)
 end
@@ -565,12 +474,12 @@ if refused then
 end
 
 local starts, op_sales = {}, {}
-local users = JOURNAL_MAX and ATTEMPTS_MAX and read_items(starts, op_sales)
+local users = check_limits() and read_items(starts, op_sales)
 if not users then
     return redis.error_reply('ERR arguments')
 end
 
-redis.call('XLEN', JOURNAL)
+check_streams()
 for sale, list in pairs(users) do
     load_buyers(sale, list)
 end
@@ -583,11 +492,8 @@ for i, at in ipairs(starts) do
     replies[i + 1] = ok and reply or attempt(error, reply)
 end
 
-if journal.n > 3 and bucket then
-    clock_dirty = {'ids', int(id_ms) .. ' ' .. int(id_seq)}
-end
-
 replies[1] = header()
+keep_ids()
 commit()
 
 return replies

@@ -175,12 +175,13 @@ local function load_order(id)
 end
 
 
--- Reads the records of many orders, one HMGET a bucket.
-local function load_records(list)
+-- Reads records of many ids, one HMGET a bucket: into texts what is neither
+-- there nor known.
+local function load_texts(list, kind, known, texts)
     local groups = {}
 
     for _, id in ipairs(list) do
-        if orders[id] == nil and records[id] == nil then
+        if known[id] == nil and texts[id] == nil then
             local bucket = bucket_of(id)
             local group = groups[bucket]
 
@@ -194,13 +195,18 @@ local function load_records(list)
     end
 
     for bucket, group in pairs(groups) do
-        local v = guarded(fetch, bucket, 'HMGET', PREFIX .. 'o:' .. bucket,
+        local v = guarded(fetch, bucket, 'HMGET', PREFIX .. kind .. bucket,
                           unpack(group))
 
         for i, id in ipairs(v and group or {}) do
-            records[id] = v[i]
+            texts[id] = v[i]
         end
     end
+end
+
+
+local function load_records(list)
+    load_texts(list, 'o:', orders, records)
 end
 
 
@@ -236,10 +242,86 @@ local function order_row(o)
 end
 
 
--- Ends a hold: units and quota go back, once.  All checks come first.
-local function resolve(o, status)
+-- A row's lines as JSON.
+local function json_lines(row)
+    local out = {}
+
+    for sku, quantity, price in gmatch(row, '([^, ]+) (%d+) (%d+)') do
+        out[#out + 1] = '{"sku":' .. cjson.encode(sku) .. ',"quantity":'
+                        .. quantity .. ',"unit_price":' .. price .. '}'
+    end
+
+    return '[' .. concat(out, ',') .. ']'
+end
+
+
+-- The event of an order's new status, when it is wanted.
+local function tell_order(id, status, user, sale, amount, row, meta)
+    if find(WANTED, LETTERS[status], 1, true) then
+        tell('order.' .. status, id, {
+            order_id = id, user = user, sale = sale, amount = amount,
+            lines = json_lines(row), meta = meta})
+    end
+end
+
+
+-- The record that an order would have with this status, and what goes to
+-- m:<bucket>; nothing is changed yet.
+local function next_record(o, status)
+    local record, detail = encode_order({
+        id = o.id, status = status, rev = o.rev + 1, changed = now,
+        created = o.created, expires = o.expires, text = o.text,
+        user = o.user, meta = o.meta, spilled = o.spilled})
+
+    if detail and not o.spilled then
+        fetch('order ' .. o.id, 'HLEN', PREFIX .. 'm:' .. bucket_of(o.id))
+    end
+
+    return record, detail
+end
+
+
+-- Gives an order a new status; record and detail are those of next_record().
+local function keep_order(o, status, record, detail)
+    local bucket = bucket_of(o.id)
+
+    o.status, o.rev, o.changed = status, o.rev + 1, now
+    write_later('HSET', PREFIX .. 'o:' .. bucket, o.id, record)
+    if detail and not o.spilled then
+        write_later('HSET', PREFIX .. 'm:' .. bucket, o.id, detail)
+        o.spilled = true
+    end
+
+    note('o', order_row(o))
+    if WANTED ~= '' then
+        tell_order(o.id, status, o.user, o.sale, int(o.amount), lines_row(o),
+                   o.meta)
+    end
+end
+
+
+-- Writes an order's new status into its buyer's attempts; its lines are taken
+-- (sign 1), given back (-1), or stay as they are (0).
+local function keep_buyer(o, status, sign)
     local units, attempts = split_buyer(get_buyer(o.sale, o.user))
     local at = find_attempt(attempts, o.id, 33)
+
+    if sign ~= 0 then
+        units = change_units(units, o.lines, sign)
+    end
+
+    if at then
+        attempts = sub(attempts, 1, at - 1) .. LETTERS[status]
+                   .. sub(attempts, at + 1)
+    end
+
+    set_buyer(o.sale, o.user, units .. '|' .. attempts)
+end
+
+
+-- Ends a hold: units and quota go back, once.  All checks come first.
+local function resolve(o, status)
+    split_buyer(get_buyer(o.sale, o.user))
 
     for _, line in ipairs(o.lines) do
         if line.item.held < line.quantity then
@@ -247,24 +329,7 @@ local function resolve(o, status)
         end
     end
 
-    local was = {o.status, o.rev, o.changed}
-
-    o.status, o.rev, o.changed = status, o.rev + 1, now
-
-    local ok, record, detail = pcall(encode_order, o)
-    local bucket = bucket_of(o.id)
-
-    if ok and detail and not o.spilled then
-        ok, record = pcall(function()
-            fetch('order ' .. o.id, 'HLEN', PREFIX .. 'm:' .. bucket)
-            return record
-        end)
-    end
-
-    if not ok then
-        o.status, o.rev, o.changed = unpack(was)
-        error(record)
-    end
+    local record, detail = next_record(o, status)
 
     for _, line in ipairs(o.lines) do
         local it = line.item
@@ -274,20 +339,8 @@ local function resolve(o, status)
         it.dirty = true
     end
 
-    if at then
-        attempts = sub(attempts, 1, at - 1) .. LETTERS[status]
-                   .. sub(attempts, at + 1)
-    end
-
-    set_buyer(o.sale, o.user, change_units(units, o.lines, -1) .. '|'
-                              .. attempts)
-    write_later('HSET', PREFIX .. 'o:' .. bucket, o.id, record)
-    if detail and not o.spilled then
-        write_later('HSET', PREFIX .. 'm:' .. bucket, o.id, detail)
-        o.spilled = true
-    end
-
-    note('o', order_row(o))
+    keep_buyer(o, status, -1)
+    keep_order(o, status, record, detail)
 end
 
 
@@ -304,7 +357,7 @@ local function look_at(id)
         return o.expires
     end
 
-    if releases then
+    if releases and not o.paying then
         guarded(resolve, o, 'expired')
     end
 
@@ -418,19 +471,15 @@ local function header()
 end
 
 
--- Operations as "kind argc arg…" from ARGV[2] on, for close, catalog and read:
--- kinds[kind] = {function, argc}.
-local function serve(kinds, any_epoch)
+-- Operations as "kind argc arg…" from ARGV[2] on: kinds[kind] = {function,
+-- argc}.  prepare, if any, gets the places in ARGV where their kinds stand.
+local function serve(kinds, any_epoch, prepare)
     local replies = refusal(any_epoch)
+    local starts = {}
     local at = 2
 
     if replies then
         return replies
-    end
-
-    replies = {''}
-    if releases then
-        redis.call('XLEN', JOURNAL)
     end
 
     while at <= #ARGV do
@@ -440,9 +489,25 @@ local function serve(kinds, any_epoch)
             return redis.error_reply('ERR arguments')
         end
 
-        replies[#replies + 1] = attempt(kind[1],
-                                        unpack(ARGV, at + 2, at + 1 + argc))
+        starts[#starts + 1] = at
         at = at + 2 + argc
+    end
+
+    if releases then
+        check_streams()
+    end
+
+    if prepare then
+        prepare(starts)
+    end
+
+    replies = {''}
+
+    for i, start in ipairs(starts) do
+        local kind = kinds[ARGV[start]]
+
+        replies[i + 1] = attempt(kind[1], unpack(ARGV, start + 2,
+                                                 start + 1 + kind[2]))
     end
 
     replies[1] = header()

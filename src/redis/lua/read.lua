@@ -1,17 +1,18 @@
 #!lua flags=no-writes
--- Reads items and orders as they are now: a due hold is expired, its units
--- available, though nobody released it yet.
+-- Reads items, orders and payments as they are now: a due hold is expired, its
+-- units available, though nobody released it yet.
 --
 -- KEYS  prefix clock epoch journal buckets
 -- ARGV  run_id, then for each operation: kind argc arg…
 --       item 1 sku | items 1 sale | order 1 id | orders 2 sale user
---       locate 1 sku | audit 2 start count
+--       locate 1 sku | payment 1 pay_no | audit 2 start count
 -- Reply header, then for each operation
 --       item:   item row | unknown_item
 --       items:  items, then "\n" row of each | unknown_sale
 --       order:  order row | unknown_order
 --       orders: orders, then "\n" row of each that is open
 --       locate: sale name | unknown_item
+--       payment: payment row | unknown_payment
 --       audit:  audit next_start, then "\n" id status rev of each order in the
 --               buckets from start ('': the first) on, about count of them, as
 --               stored: a due hold is held; next_start '': that was all;
@@ -183,6 +184,13 @@ local function locate(sku)
 end
 
 
+local function read_payment(no)
+    local p = load_payment(no)
+
+    return p and 'payment\t' .. payment_row(p) or 'unknown_payment'
+end
+
+
 -- Index of the first bucket that is not before name.
 local function bucket_at(name)
     local low, high = 0, audit_size
@@ -252,4 +260,5 @@ end
 
 return serve({item = {read_one, 1}, items = {read_sale, 1},
               order = {read_order, 1}, orders = {read_orders, 2},
-              locate = {locate, 1}, audit = {audit, 2}}, true)
+              locate = {locate, 1}, payment = {read_payment, 1},
+              audit = {audit, 2}}, true)

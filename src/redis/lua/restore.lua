@@ -12,9 +12,10 @@
 --       then, in this order, with the same epoch:
 --       items epoch item-row…
 --       sales epoch "sale paused version"…
---       orders epoch order-row…      held ones; deadlines go to later
+--       orders epoch order-row…      deadlines of held ones go to later
+--       payments epoch payment-row…
 --       buyers epoch "sale user units attempts"…   units "sku n,…"; attempts
---                                                  "key body order_id,…"
+--                                                  "key body id,…"
 --       admin epoch "request_id at_ms"…
 --       finish epoch partitions max_id journal_id
 -- Reply header, then
@@ -32,11 +33,13 @@ local COMMANDS = {'DEL', 'EXISTS', 'GET', 'SET', 'UNLINK', 'HDEL', 'HEXISTS',
                   'HGET', 'HGETALL', 'HLEN', 'HMGET', 'HSCAN', 'HSET', 'LINDEX',
                   'LLEN', 'LRANGE', 'LREM', 'LTRIM', 'RPOP', 'RPUSH', 'SADD',
                   'SISMEMBER', 'SMEMBERS', 'SREM', 'XADD', 'XACK', 'XDEL',
-                  'XLEN', 'XRANGE', 'ZADD', 'ZRANGE', 'ZRANGEBYSCORE', 'ZREM'}
+                  'XLEN', 'XPENDING', 'XRANGE', 'XTRIM', 'ZADD', 'ZRANGE',
+                  'ZRANGEBYSCORE', 'ZREM', 'ZSCORE'}
 local CLOCK_KEPT = {last = true, waiting = true, ids = true}
 
 local kind = ARGV[2]
 local last_sku = 0
+local new_buckets = {}
 
 
 -- The arguments that make a command complete, for the check of rights.
@@ -45,8 +48,9 @@ local SAMPLE = {SET = {'1'}, HDEL = {'1'}, HEXISTS = {'1'}, HGET = {'1'},
                 LRANGE = {'0', '0'}, LREM = {'0', '1'}, LTRIM = {'0', '0'},
                 RPUSH = {'1'}, SADD = {'1'}, SISMEMBER = {'1'}, SREM = {'1'},
                 XADD = {'*', '1', '1'}, XACK = {'1', '1'}, XDEL = {'1'},
-                XRANGE = {'-', '+'}, ZADD = {'1', '1'}, ZRANGE = {'0', '0'},
-                ZRANGEBYSCORE = {'0', '0'}, ZREM = {'1'}}
+                XPENDING = {'1'}, XRANGE = {'-', '+'}, XTRIM = {'MAXLEN', '1'},
+                ZADD = {'1', '1'}, ZRANGE = {'0', '0'},
+                ZRANGEBYSCORE = {'0', '0'}, ZREM = {'1'}, ZSCORE = {'1'}}
 
 
 -- Said as an error, so that the log names it; pcall would take it for a record
@@ -62,8 +66,9 @@ local function missing_right()
 
     if not redis.acl_check_cmd('SCAN', '0', 'MATCH', '*', 'COUNT', '1')
        or not redis.acl_check_cmd('XINFO', 'STREAM', JOURNAL)
+       or not redis.acl_check_cmd('XINFO', 'GROUPS', EVENTS)
     then
-        return 'SCAN, XINFO STREAM'
+        return 'SCAN, XINFO STREAM, XINFO GROUPS'
     end
 end
 
@@ -88,7 +93,7 @@ local function adopt(count, is_fresh)
         return 'partitions\t' .. partitions
     end
 
-    if run ~= ARGV[1] then
+    if run ~= RUN then
         if run or ids then
             local old = tonumber(match(ids or '', '^%d+') or 0)
 
@@ -97,7 +102,7 @@ local function adopt(count, is_fresh)
                       + (time[1] * 1000 + floor(time[2] / 1000)) % AHEAD_MS)
         end
 
-        write_later('HSET', CLOCK, 'run', ARGV[1])
+        write_later('HSET', CLOCK, 'run', RUN)
     end
 
     write_later('HSET', CLOCK, 'partitions', count)
@@ -160,28 +165,12 @@ local function clear(new_epoch, cursor)
                              'COUNT', 1000)
 
     for _, key in ipairs(found[2]) do
-        if key ~= CLOCK and key ~= JOURNAL and key ~= PREFIX .. 'events' then
+        if key ~= CLOCK and key ~= JOURNAL and key ~= EVENTS then
             redis.call('UNLINK', key)
         end
     end
 
     return 'cleared\t' .. found[1]
-end
-
-
--- The fields of a row of n fields.
-local function split(row, n)
-    local out = {}
-
-    for field in gmatch(row .. '\t', '([^\t]*)\t') do
-        out[#out + 1] = field
-    end
-
-    if #out ~= n then
-        broken('row')
-    end
-
-    return out
 end
 
 
@@ -197,7 +186,7 @@ end
 
 
 local function load_one_item(row)
-    local f = split(row, 14)
+    local f = split(row, 14, 'row')
     local sku, sale = f[1], f[2]
     local key = PREFIX .. 'item:' .. sku
     local sale_key = PREFIX .. 'sale:' .. sale
@@ -240,7 +229,7 @@ end
 
 
 local function load_one_sale(row)
-    local f = split(row, 3)
+    local f = split(row, 3, 'row')
     local key = PREFIX .. 'sale:' .. f[1]
 
     fetch('sale ' .. f[1], 'HLEN', key)
@@ -267,8 +256,25 @@ local function lines_of(text)
 end
 
 
+-- The list of buckets has each once.
+local function load_bucket(bucket)
+    local used = new_buckets[bucket]
+
+    for _, kind in ipairs({'o:', 'p:'}) do
+        local key = PREFIX .. kind .. bucket
+
+        used = fetch(key, 'HLEN', key) > 0 or used
+    end
+
+    if not used then
+        new_buckets[bucket] = true
+        write_later('RPUSH', BUCKETS, bucket)
+    end
+end
+
+
 local function load_one_order(row)
-    local f = split(row, 13)
+    local f = split(row, 13, 'row')
     local id, status, rev = f[1], f[2], whole(f[3], 1e15)
     local created, expires, changed = whole(f[7], 1e15), whole(f[8], 1e15),
                                       whole(f[9], 1e15)
@@ -281,18 +287,15 @@ local function load_one_order(row)
     end
 
     local bucket = bucket_of(id)
-    local o_key, m_key = PREFIX .. 'o:' .. bucket, PREFIX .. 'm:' .. bucket
+    local m_key = PREFIX .. 'm:' .. bucket
     local record, detail = encode_order({
         id = id, status = status, rev = rev, user = f[4], meta = f[13],
         created = created, expires = expires, changed = changed,
         text = lines_of(f[12])})
 
     fetch(m_key, 'HLEN', m_key)
-    if fetch(o_key, 'HLEN', o_key) == 0 and not writes['HSET' .. o_key] then
-        write_later('RPUSH', BUCKETS, bucket)
-    end
-
-    write_later('HSET', o_key, id, record)
+    load_bucket(bucket)
+    write_later('HSET', PREFIX .. 'o:' .. bucket, id, record)
     if detail then
         write_later('HSET', m_key, id, detail)
     end
@@ -303,8 +306,55 @@ local function load_one_order(row)
 end
 
 
+local function parts_of(text)
+    local parts = {}
+
+    for one in gmatch(text, '[^,]+') do
+        local id, amount, outcome, reason, refunded = match(
+            one, '^(%d+) (%d+) (%S+) (%S+) (%d+)$')
+
+        if not id or not is_id(id)
+           or (outcome ~= '-' and not OUTCOME_LETTERS[outcome])
+        then
+            broken('part ' .. one)
+        end
+
+        parts[#parts + 1] = {id = id, amount = tonumber(amount),
+                             outcome = outcome == '-' and '' or outcome,
+                             reason = reason == '-' and '' or reason,
+                             refunded = tonumber(refunded)}
+    end
+
+    return parts
+end
+
+
+local function load_one_payment(row)
+    local f = split(row, 17, 'row')
+    local p = {id = f[1], status = f[2], user = f[4], sale = f[5],
+               gateway = f[6], method = f[7], trade_no = f[8], key = f[14],
+               body = f[15], subject = f[16], parts = parts_of(f[17])}
+    local numbers = {rev = f[3], amount = f[9], created = f[10], ends = f[11],
+                     paid = f[12], changed = f[13]}
+
+    for name, text in pairs(numbers) do
+        p[name] = whole(text, 1e15) or broken('payment ' .. p.id)
+    end
+
+    if not is_id(p.id) or not PAY_LETTERS[p.status] or #p.parts == 0
+       or sum_of(p.parts, 'amount') ~= p.amount
+    then
+        broken('payment ' .. p.id)
+    end
+
+    load_bucket(bucket_of(p.id))
+    write_later('HSET', PREFIX .. 'p:' .. bucket_of(p.id), p.id,
+                encode_payment(p))
+end
+
+
 local function load_one_buyer(row)
-    local f = split(row, 4)
+    local f = split(row, 4, 'row')
     local key = PREFIX .. 'buyers:' .. f[1]
     local units, ids_of, attempts = {}, {}, {}
 
@@ -334,10 +384,12 @@ local function load_one_buyer(row)
 
     table.sort(attempts)         -- the oldest first
     load_records(ids_of)
+    load_pay_records(ids_of)
 
     for i, text in ipairs(attempts) do
         local id = sub(text, 1, 19)
-        local letter = records[id] and sub(records[id], 1, 1) or 'p'
+        local letter = records[id] and sub(records[id], 1, 1)
+                       or pay_records[id] and 'y' or 'p'
 
         attempts[i] = letter .. sub(text, 20) .. id
     end
@@ -349,9 +401,33 @@ end
 
 
 local function load_one_request(row)
-    local f = split(row, 2)
+    local f = split(row, 2, 'row')
 
     write_later('HSET', PREFIX .. 'ops', f[1], f[2])
+end
+
+
+-- Payments were loaded after the orders: buckets are put in order of age.
+local function sort_buckets()
+    local list = redis.call('LRANGE', BUCKETS, 0, -1)
+    local sorted = true
+
+    for i = 2, #list do
+        sorted = sorted and list[i - 1] < list[i]
+    end
+
+    if sorted then
+        return
+    end
+
+    table.sort(list)
+    commands[#commands + 1] = {'DEL', BUCKETS}
+
+    for first = 1, #list, CHUNK do
+        commands[#commands + 1] = {
+            'RPUSH', BUCKETS,
+            unpack(list, first, math.min(first + CHUNK - 1, #list))}
+    end
 end
 
 
@@ -391,9 +467,10 @@ local function finish(new_epoch, count, max_id, journal_id)
         redis.call('XDEL', JOURNAL, id)
     end
 
+    sort_buckets()
     waiting = waiting_in_journal()
     ids_after(math.max(tonumber(sub(max_id, 1, -7)) or 0, now) + AHEAD_MS)
-    write_later('HSET', CLOCK, 'run', ARGV[1])
+    write_later('HSET', CLOCK, 'run', RUN)
     write_later('HSET', CLOCK, 'partitions', count)
     write_later('HDEL', CLOCK, 'fresh', 'rebuild')
     commands[#commands + 1] = {'SET', EPOCH, new_epoch}
@@ -403,8 +480,8 @@ end
 
 
 local LOADS = {items = load_one_item, sales = load_one_sale,
-               orders = load_one_order, buyers = load_one_buyer,
-               admin = load_one_request}
+               orders = load_one_order, payments = load_one_payment,
+               buyers = load_one_buyer, admin = load_one_request}
 local OTHERS = {state = {state, 0}, adopt = {adopt, 2},
                 stop = {stop, 0}, clear = {clear, 2},
                 finish = {finish, 4}}
