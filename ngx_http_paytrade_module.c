@@ -29,6 +29,18 @@ static ngx_http_paytrade_range_t  ngx_http_paytrade_soldout_range = {
     0, 60 * 1000, "a time from 0 to 60s, such as 200ms"
 };
 
+static ngx_http_paytrade_range_t  ngx_http_paytrade_margin_range = {
+    0, 3600 * 1000, "a time from 0 to 1h, such as 30s"
+};
+
+static ngx_http_paytrade_range_t  ngx_http_paytrade_rest_range = {
+    1, PT_HOLD_MAX_MS, "a time from 1ms to 30d, such as 60s"
+};
+
+static ngx_http_paytrade_range_t  ngx_http_paytrade_events_range = {
+    1, 1000000000, "a whole number from 1 to 1000000000"
+};
+
 static ngx_http_paytrade_range_t  ngx_http_paytrade_retention_range = {
     1000, INT64_C(3650) * 86400 * 1000, "a time from 1s to 3650d, such as 7d"
 };
@@ -177,6 +189,48 @@ static ngx_command_t  ngx_http_paytrade_commands[] = {
       offsetof(ngx_http_paytrade_main_conf_t, retention),
       &ngx_http_paytrade_retention_range },
 
+    { ngx_string("paytrade_gateway"),
+      NGX_HTTP_MAIN_CONF|NGX_CONF_BLOCK|NGX_CONF_TAKE1,
+      ngx_http_paytrade_set_gateway,
+      NGX_HTTP_MAIN_CONF_OFFSET,
+      0,
+      NULL },
+
+    { ngx_string("paytrade_prefix"),
+      NGX_HTTP_MAIN_CONF|NGX_CONF_TAKE1,
+      ngx_http_paytrade_set_prefix,
+      NGX_HTTP_MAIN_CONF_OFFSET,
+      0,
+      NULL },
+
+    { ngx_string("paytrade_pay_margin"),
+      NGX_HTTP_MAIN_CONF|NGX_CONF_TAKE1,
+      ngx_http_paytrade_set_pay_time,
+      NGX_HTTP_MAIN_CONF_OFFSET,
+      offsetof(ngx_http_paytrade_main_conf_t, pay_margin),
+      &ngx_http_paytrade_margin_range },
+
+    { ngx_string("paytrade_pay_rest"),
+      NGX_HTTP_MAIN_CONF|NGX_CONF_TAKE1,
+      ngx_http_paytrade_set_pay_time,
+      NGX_HTTP_MAIN_CONF_OFFSET,
+      offsetof(ngx_http_paytrade_main_conf_t, pay_rest),
+      &ngx_http_paytrade_rest_range },
+
+    { ngx_string("paytrade_events"),
+      NGX_HTTP_MAIN_CONF|NGX_CONF_1MORE,
+      ngx_http_paytrade_set_events,
+      NGX_HTTP_MAIN_CONF_OFFSET,
+      0,
+      NULL },
+
+    { ngx_string("paytrade_events_max"),
+      NGX_HTTP_MAIN_CONF|NGX_CONF_TAKE1,
+      ngx_http_paytrade_set_number,
+      NGX_HTTP_MAIN_CONF_OFFSET,
+      offsetof(ngx_http_paytrade_main_conf_t, events_max),
+      &ngx_http_paytrade_events_range },
+
     { ngx_string("paytrade_batch"),
       NGX_HTTP_MAIN_CONF|NGX_CONF_TAKE1,
       ngx_http_paytrade_set_number,
@@ -229,6 +283,27 @@ static ngx_command_t  ngx_http_paytrade_commands[] = {
     { ngx_string("paytrade_order"),
       NGX_HTTP_LOC_CONF|NGX_CONF_TAKE1,
       ngx_http_paytrade_set_order,
+      NGX_HTTP_LOC_CONF_OFFSET,
+      0,
+      NULL },
+
+    { ngx_string("paytrade_pay"),
+      NGX_HTTP_LOC_CONF|NGX_CONF_NOARGS,
+      ngx_http_paytrade_set_pay,
+      NGX_HTTP_LOC_CONF_OFFSET,
+      0,
+      NULL },
+
+    { ngx_string("paytrade_payment"),
+      NGX_HTTP_LOC_CONF|NGX_CONF_TAKE1,
+      ngx_http_paytrade_set_payment,
+      NGX_HTTP_LOC_CONF_OFFSET,
+      0,
+      NULL },
+
+    { ngx_string("paytrade_notify"),
+      NGX_HTTP_LOC_CONF|NGX_CONF_TAKE1,
+      ngx_http_paytrade_set_notify,
       NGX_HTTP_LOC_CONF_OFFSET,
       0,
       NULL },

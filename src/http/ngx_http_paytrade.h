@@ -11,6 +11,7 @@
 #include <ngx_http.h>
 
 #include "pt_item.h"
+#include "pt_gateway.h"
 #include "pt_journal.h"
 #include "pt_order.h"
 #include "pt_problem.h"
@@ -22,7 +23,7 @@
 #include "ngx_http_paytrade_zone.h"
 
 
-#define NGX_HTTP_PAYTRADE_VERSION  "0.1.0"
+#define NGX_HTTP_PAYTRADE_VERSION  "0.2.0"
 
 
 typedef struct ngx_http_paytrade_worker_s     ngx_http_paytrade_worker_t;
@@ -54,6 +55,22 @@ typedef struct {
 } ngx_http_paytrade_range_t;
 
 
+/* A block paytrade_gateway. */
+typedef struct {
+    ngx_str_t                    name;
+    const pt_gateway_type_t     *type;
+    void                        *conf;       /* of the type */
+    ngx_array_t                 *lines;      /* of placed_t, as written */
+    ngx_http_paytrade_place_t    place;
+} ngx_http_paytrade_gateway_t;
+
+
+/* Events that are written only on demand, as letters for the scripts. */
+#define NGX_HTTP_PAYTRADE_EVENTS_HELD       0x0001   /* h */
+#define NGX_HTTP_PAYTRADE_EVENTS_CANCELLED  0x0002   /* c */
+#define NGX_HTTP_PAYTRADE_EVENTS_EXPIRED    0x0004   /* e */
+
+
 /* Read-only once the configuration is made, but for `worker`. */
 typedef struct {
     ngx_shm_zone_t              *shm_zone;
@@ -76,6 +93,15 @@ typedef struct {
     ngx_int_t                    attempts;
     ngx_int_t                    journal_max;
     ngx_msec_t                   soldout_ttl;
+    ngx_msec_t                   pay_margin;
+    ngx_msec_t                   pay_rest;
+    ngx_str_t                    prefix;     /* of out_trade_no */
+    ngx_uint_t                   events;     /* NGX_HTTP_PAYTRADE_EVENTS_* */
+    ngx_int_t                    events_max;
+    ngx_array_t                 *gateways;   /* of gateway_t; NULL: none */
+#if (NGX_THREADS)
+    ngx_thread_pool_t           *threads;    /* for signing; NULL: inline */
+#endif
     ngx_msec_t                   retention;
     ngx_uint_t                   durability;
     ngx_str_t                    currency;
@@ -86,6 +112,7 @@ typedef struct {
     ngx_http_paytrade_place_t    redis_place;
     ngx_http_paytrade_place_t    password_place;
     ngx_http_paytrade_place_t    verify_place;
+    ngx_http_paytrade_place_t    pay_place;  /* of the last of pay_* */
     ngx_http_paytrade_worker_t  *worker;     /* set once, by init_process */
 } ngx_http_paytrade_main_conf_t;
 
@@ -94,6 +121,9 @@ typedef struct {
     ngx_http_complex_value_t    *user;
     ngx_msec_t                   hold_time;
     ngx_http_complex_value_t    *order;
+    ngx_http_complex_value_t    *payment;
+    ngx_http_paytrade_gateway_t *gateway;    /* of paytrade_notify */
+    ngx_http_paytrade_placed_t   gateway_name;
     ngx_array_t                 *allow;      /* of ngx_cidr_t; paytrade_admin */
     ngx_uint_t                   handled;    /* a handler of ours is here */
     ngx_http_handler_pt          handler;    /* not inherited */
@@ -124,6 +154,9 @@ struct ngx_http_paytrade_worker_s {
     ngx_http_paytrade_call_t        *free_calls;
     ngx_uint_t                       ncalls;
     ngx_uint_t                       max_calls;
+    ngx_uint_t                       signing;    /* in the thread pool */
+    ngx_uint_t                       untold;     /* callbacks, in the log */
+    time_t                           told;       /* the last one that was */
 };
 
 
@@ -155,10 +188,15 @@ struct ngx_http_paytrade_partition_s {
     pt_slice_t                           sweep_argv[4];
     char                                 retention_text[24];
     ngx_event_t                          sweep_timer;
+    ngx_paytrade_redis_op_t              trim;
+    pt_slice_t                           trim_argv[3];
+    char                                 events_max_text[24];
+    ngx_event_t                          trim_timer;
     ngx_http_paytrade_pump_t             pump;
     ngx_http_paytrade_rebuild_t         *rebuild;
     ngx_http_paytrade_recall_t          *recall;
     time_t                               told;       /* of the last log line */
+    time_t                               events_told;
     ngx_uint_t                           connects;   /* and losses, so far */
     ngx_uint_t                           asked_on;   /* connects, when asked */
     int64_t                              redis_epoch;
@@ -168,6 +206,7 @@ struct ngx_http_paytrade_partition_s {
     unsigned                             busy:1;     /* a check is in flight */
     unsigned                             rebuild_wanted:1;
     unsigned                             sweeping:1;
+    unsigned                             trimming:1;
 };
 
 
@@ -226,6 +265,7 @@ typedef void (*ngx_http_paytrade_located_pt)(ngx_http_request_t *r,
 typedef struct {
     ngx_http_paytrade_worker_t  *worker;
     ngx_http_paytrade_body_pt    body;
+    ngx_http_handler_pt          too_large;      /* instead of body */
     ngx_http_paytrade_located_pt located;
     pt_hold_t                    hold;
     pt_slice_t                   user;
@@ -234,6 +274,10 @@ typedef struct {
     ngx_str_t                    order_id;
     ngx_str_t                    sku;
     ngx_str_t                    amount;
+    ngx_str_t                    pay_no;
+    ngx_str_t                    trade_no;
+    ngx_str_t                    gateway;
+    ngx_str_t                    verify;         /* ok, bad_signature… */
     ngx_msec_t                   redis_started;
     ngx_msec_t                   redis_time;
     ngx_uint_t                   asking;         /* partitions still asked */
@@ -285,6 +329,41 @@ char *ngx_http_paytrade_set_admin(ngx_conf_t *cf, ngx_command_t *cmd,
     void *conf);
 char *ngx_http_paytrade_set_status(ngx_conf_t *cf, ngx_command_t *cmd,
     void *conf);
+char *ngx_http_paytrade_set_pay(ngx_conf_t *cf, ngx_command_t *cmd,
+    void *conf);
+char *ngx_http_paytrade_set_payment(ngx_conf_t *cf, ngx_command_t *cmd,
+    void *conf);
+char *ngx_http_paytrade_set_notify(ngx_conf_t *cf, ngx_command_t *cmd,
+    void *conf);
+
+/* ngx_http_paytrade_conf_gateway.c */
+char *ngx_http_paytrade_set_gateway(ngx_conf_t *cf, ngx_command_t *cmd,
+    void *conf);
+/* NULL when there is no such gateway; the place is final only after all. */
+ngx_http_paytrade_gateway_t *ngx_http_paytrade_find_gateway(
+    ngx_http_paytrade_main_conf_t *mcf, pt_slice_t name);
+const pt_setting_t *ngx_http_paytrade_gateway_setting(
+    ngx_http_paytrade_gateway_t *gateway, ngx_str_t *name);
+/* Says what is wrong with a line of a block; NGX_ERROR. */
+ngx_int_t ngx_http_paytrade_gateway_refuse(ngx_conf_t *cf,
+    ngx_http_paytrade_gateway_t *gateway, ngx_http_paytrade_place_t *place,
+    ngx_err_t err, const char *fmt, ...);
+
+/* ngx_http_paytrade_conf_secrets.c: what needs all of the configuration. */
+ngx_int_t ngx_http_paytrade_init_gateways(ngx_conf_t *cf,
+    ngx_http_paytrade_main_conf_t *mcf);
+
+/* ngx_http_paytrade_conf_payment.c */
+char *ngx_http_paytrade_set_prefix(ngx_conf_t *cf, ngx_command_t *cmd,
+    void *conf);
+char *ngx_http_paytrade_set_events(ngx_conf_t *cf, ngx_command_t *cmd,
+    void *conf);
+/* As set_time; which is the longer one is seen at the end. */
+char *ngx_http_paytrade_set_pay_time(ngx_conf_t *cf, ngx_command_t *cmd,
+    void *conf);
+ngx_uint_t ngx_http_paytrade_is_word(ngx_str_t *text, size_t max);
+ngx_int_t ngx_http_paytrade_init_payments(ngx_conf_t *cf,
+    ngx_http_paytrade_main_conf_t *mcf);
 
 /* ngx_http_paytrade_conf_redis.c */
 char *ngx_http_paytrade_set_redis(ngx_conf_t *cf, ngx_command_t *cmd,
@@ -335,6 +414,11 @@ ngx_int_t ngx_http_paytrade_read_state(ngx_http_paytrade_partition_t *part,
 void ngx_http_paytrade_sweep_init(ngx_http_paytrade_partition_t *part);
 void ngx_http_paytrade_sweep_start(ngx_http_paytrade_partition_t *part);
 void ngx_http_paytrade_sweep_stop(ngx_http_paytrade_partition_t *part);
+
+/* ngx_http_paytrade_events.c: trimming the events, watching their groups. */
+void ngx_http_paytrade_trim_init(ngx_http_paytrade_partition_t *part);
+void ngx_http_paytrade_trim_start(ngx_http_paytrade_partition_t *part);
+void ngx_http_paytrade_trim_stop(ngx_http_paytrade_partition_t *part);
 
 /* ngx_http_paytrade_recall.c: filling a new zone's filter of buyers. */
 void ngx_http_paytrade_recall_start(ngx_http_paytrade_partition_t *part);
@@ -419,6 +503,11 @@ ngx_int_t ngx_http_paytrade_watch(ngx_http_request_t *r);
 ngx_http_paytrade_ctx_t *ngx_http_paytrade_begin(ngx_http_request_t *r);
 ngx_int_t ngx_http_paytrade_read_json(ngx_http_request_t *r,
     ngx_http_paytrade_body_pt handler);
+/* Of any type, empty too; over 64 KiB, too_large finalizes the request. */
+ngx_int_t ngx_http_paytrade_read_raw(ngx_http_request_t *r,
+    ngx_http_paytrade_body_pt handler, ngx_http_handler_pt too_large);
+/* A header of request r, its name in any case; of several, see the file. */
+pt_slice_t ngx_http_paytrade_header_in(void *r, const char *name);
 ngx_int_t ngx_http_paytrade_no_body(ngx_http_request_t *r);
 ngx_int_t ngx_http_paytrade_read_user(ngx_http_request_t *r,
     pt_problem_e *problem, const char **detail);
@@ -445,14 +534,23 @@ ngx_int_t ngx_http_paytrade_reply_problem_out(ngx_http_request_t *r,
 /* 503, or what the words "restarted", "no_epoch", "broken" of a script ask. */
 ngx_int_t ngx_http_paytrade_reply_failure(ngx_http_request_t *r,
     ngx_http_paytrade_call_t *call);
+/* What of that is to be counted, logged and done; the detail for a client. */
+const char *ngx_http_paytrade_note_failure(ngx_http_request_t *r,
+    ngx_http_paytrade_call_t *call);
+/* A body of any type; type and body are constants. */
+ngx_int_t ngx_http_paytrade_reply_text(ngx_http_request_t *r,
+    ngx_uint_t status, const char *result, const char *type,
+    const char *body);
 ngx_int_t ngx_http_paytrade_header(ngx_http_request_t *r, const char *name,
     pt_slice_t value);
 ngx_int_t ngx_http_paytrade_retry_after(ngx_http_request_t *r, int64_t ms);
 void ngx_http_paytrade_finish(ngx_http_request_t *r, ngx_int_t rc);
 
-/* The order's variables for the log. */
+/* The variables for the log; a trade_no may be empty. */
 void ngx_http_paytrade_set_order_vars(ngx_http_request_t *r,
     pt_slice_t order_id, int64_t amount);
+void ngx_http_paytrade_set_payment_vars(ngx_http_request_t *r,
+    pt_slice_t pay_no, pt_slice_t trade_no, int64_t amount);
 
 /* ngx_http_paytrade_hold_answer.c */
 void ngx_http_paytrade_hold_answer(ngx_http_request_t *r,
@@ -467,6 +565,12 @@ ngx_int_t ngx_http_paytrade_hold_handler(ngx_http_request_t *r);
 ngx_int_t ngx_http_paytrade_order_handler(ngx_http_request_t *r);
 ngx_int_t ngx_http_paytrade_admin_handler(ngx_http_request_t *r);
 ngx_int_t ngx_http_paytrade_status_handler(ngx_http_request_t *r);
+ngx_int_t ngx_http_paytrade_pay_handler(ngx_http_request_t *r);
+ngx_int_t ngx_http_paytrade_payment_handler(ngx_http_request_t *r);
+ngx_int_t ngx_http_paytrade_notify_handler(ngx_http_request_t *r);
+
+/* Words of ngx_http_paytrade_callback_e, for logs and metrics. */
+const char *ngx_http_paytrade_callback_word(ngx_uint_t callback);
 
 /*
  * ngx_http_paytrade_locate.c: which sale a SKU belongs to.  NGX_OK: *sale is

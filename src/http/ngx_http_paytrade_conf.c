@@ -38,6 +38,9 @@ ngx_http_paytrade_create_main_conf(ngx_conf_t *cf)
     mcf->attempts = NGX_CONF_UNSET;
     mcf->journal_max = NGX_CONF_UNSET;
     mcf->soldout_ttl = NGX_CONF_UNSET_MSEC;
+    mcf->pay_margin = NGX_CONF_UNSET_MSEC;
+    mcf->pay_rest = NGX_CONF_UNSET_MSEC;
+    mcf->events_max = NGX_CONF_UNSET;
     mcf->retention = NGX_CONF_UNSET_MSEC;
     mcf->durability = NGX_CONF_UNSET_UINT;
 
@@ -77,6 +80,8 @@ ngx_http_paytrade_init_main_conf(ngx_conf_t *cf, void *conf)
     }
 
     if (ngx_http_paytrade_init_redis(cf, mcf) != NGX_OK
+        || ngx_http_paytrade_init_payments(cf, mcf) != NGX_OK
+        || ngx_http_paytrade_init_gateways(cf, mcf) != NGX_OK
         || ngx_http_paytrade_required(cf, mcf) != NGX_OK)
     {
         return NGX_CONF_ERROR;

@@ -9,6 +9,10 @@ static char *ngx_http_paytrade_compile(ngx_conf_t *cf,
     ngx_http_complex_value_t **cv);
 static char *ngx_http_paytrade_set_handler(ngx_conf_t *cf, void *conf,
     ngx_http_handler_pt handler);
+static ngx_int_t ngx_http_paytrade_location_needs(ngx_conf_t *cf,
+    ngx_http_paytrade_loc_conf_t *conf);
+static char *ngx_http_paytrade_set_id(ngx_conf_t *cf,
+    ngx_http_complex_value_t **cv, char *what, char *example);
 static ngx_int_t ngx_http_paytrade_allow(ngx_conf_t *cf,
     ngx_http_paytrade_loc_conf_t *plcf, ngx_str_t *arg);
 
@@ -49,6 +53,8 @@ ngx_http_paytrade_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
 
     if (clcf->noname) {
         conf->order = prev->order;
+        conf->payment = prev->payment;
+        conf->gateway = prev->gateway;
         conf->allow = prev->allow;
         conf->handled = prev->handled;
     }
@@ -66,9 +72,27 @@ ngx_http_paytrade_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
         return NGX_CONF_ERROR;
     }
 
+    if (ngx_http_paytrade_location_needs(cf, conf) != NGX_OK) {
+        return NGX_CONF_ERROR;
+    }
+
+    return NGX_CONF_OK;
+}
+
+
+static ngx_int_t
+ngx_http_paytrade_location_needs(ngx_conf_t *cf,
+    ngx_http_paytrade_loc_conf_t *conf)
+{
+    ngx_http_paytrade_main_conf_t  *mcf;
+
+    mcf = ngx_http_conf_get_module_main_conf(cf, ngx_http_paytrade_module);
+
     if (conf->user == NULL
         && (conf->handler == ngx_http_paytrade_hold_handler
-            || conf->handler == ngx_http_paytrade_order_handler))
+            || conf->handler == ngx_http_paytrade_order_handler
+            || conf->handler == ngx_http_paytrade_pay_handler
+            || conf->handler == ngx_http_paytrade_payment_handler))
     {
         ngx_log_error(NGX_LOG_EMERG, cf->log, 0,
                       "\"%V\" needs \"paytrade_user\" in the http, server or "
@@ -77,10 +101,39 @@ ngx_http_paytrade_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
                       "authentication sets in %V:%ui",
                       &conf->place.directive,
                       &conf->place.file, conf->place.line);
-        return NGX_CONF_ERROR;
+        return NGX_ERROR;
     }
 
-    return NGX_CONF_OK;
+    if (conf->handler == ngx_http_paytrade_pay_handler
+        && mcf->gateways == NULL)
+    {
+        ngx_log_error(NGX_LOG_EMERG, cf->log, 0,
+                      "\"%V\" needs a gateway: write a block such as "
+                      "\"paytrade_gateway alipay { ... }\" into the http "
+                      "block in %V:%ui",
+                      &conf->place.directive,
+                      &conf->place.file, conf->place.line);
+        return NGX_ERROR;
+    }
+
+    if (conf->handler != ngx_http_paytrade_notify_handler) {
+        return NGX_OK;
+    }
+
+    conf->gateway = ngx_http_paytrade_find_gateway(mcf,
+                                     pt_slice(conf->gateway_name.value.data,
+                                              conf->gateway_name.value.len));
+
+    if (conf->gateway == NULL) {
+        ngx_log_error(NGX_LOG_EMERG, cf->log, 0,
+                      "\"%V\" does not know the gateway \"%V\": write the "
+                      "name of a block paytrade_gateway in %V:%ui",
+                      &conf->place.directive, &conf->gateway_name.value,
+                      &conf->place.file, conf->place.line);
+        return NGX_ERROR;
+    }
+
+    return NGX_OK;
 }
 
 
@@ -210,13 +263,42 @@ ngx_http_paytrade_set_status(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 
 
 char *
-ngx_http_paytrade_set_order(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
+ngx_http_paytrade_set_pay(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
+{
+    return ngx_http_paytrade_set_handler(cf, conf,
+                                         ngx_http_paytrade_pay_handler);
+}
+
+
+char *
+ngx_http_paytrade_set_notify(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 {
     ngx_http_paytrade_loc_conf_t *plcf = conf;
 
     char       *rv;
-    int64_t     id;
     ngx_str_t  *value;
+
+    rv = ngx_http_paytrade_set_handler(cf, conf,
+                                       ngx_http_paytrade_notify_handler);
+    if (rv != NGX_CONF_OK) {
+        return rv;
+    }
+
+    /* the block with that name may stand below */
+
+    value = cf->args->elts;
+    plcf->gateway_name.value = value[1];
+
+    return NGX_CONF_OK;
+}
+
+
+char *
+ngx_http_paytrade_set_order(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
+{
+    ngx_http_paytrade_loc_conf_t *plcf = conf;
+
+    char  *rv;
 
     rv = ngx_http_paytrade_set_handler(cf, conf,
                                        ngx_http_paytrade_order_handler);
@@ -224,21 +306,52 @@ ngx_http_paytrade_set_order(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
         return rv;
     }
 
-    rv = ngx_http_paytrade_compile(cf, &plcf->order);
+    return ngx_http_paytrade_set_id(cf, &plcf->order, "order's id",
+                                    "orders");
+}
+
+
+char *
+ngx_http_paytrade_set_payment(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
+{
+    ngx_http_paytrade_loc_conf_t *plcf = conf;
+
+    char  *rv;
+
+    rv = ngx_http_paytrade_set_handler(cf, conf,
+                                       ngx_http_paytrade_payment_handler);
+    if (rv != NGX_CONF_OK) {
+        return rv;
+    }
+
+    return ngx_http_paytrade_set_id(cf, &plcf->payment, "payment's number",
+                                    "payments");
+}
+
+
+static char *
+ngx_http_paytrade_set_id(ngx_conf_t *cf, ngx_http_complex_value_t **cv,
+    char *what, char *example)
+{
+    char       *rv;
+    int64_t     id;
+    ngx_str_t  *value;
+
+    rv = ngx_http_paytrade_compile(cf, cv);
     if (rv != NGX_CONF_OK) {
         return rv;
     }
 
     value = cf->args->elts;
 
-    if (plcf->order->lengths == NULL
+    if ((*cv)->lengths == NULL
         && pt_id_parse(pt_slice(value[1].data, value[1].len), &id) != 0)
     {
         ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
                            "\"%V\" has an invalid value \"%V\": write the "
-                           "variable that holds the order's id, such as $id "
-                           "in \"location ~ ^/orders/(?<id>[0-9]+)$\"",
-                           &value[0], &value[1]);
+                           "variable that holds the %s, such as $id "
+                           "in \"location ~ ^/%s/(?<id>[0-9]+)$\"",
+                           &value[0], &value[1], what, example);
         return NGX_CONF_ERROR;
     }
 

@@ -61,6 +61,7 @@ ngx_http_paytrade_partition_init(ngx_http_paytrade_partition_t *part)
     part->retry.cancelable = 1;
 
     ngx_http_paytrade_sweep_init(part);
+    ngx_http_paytrade_trim_init(part);
 }
 
 
@@ -342,6 +343,7 @@ ngx_http_paytrade_open(ngx_http_paytrade_partition_t *part)
     ngx_http_paytrade_set_state(part, NGX_HTTP_PAYTRADE_OPEN);
 
     ngx_http_paytrade_sweep_start(part);
+    ngx_http_paytrade_trim_start(part);
 }
 
 
@@ -478,6 +480,7 @@ ngx_http_paytrade_partition_stop(ngx_http_paytrade_partition_t *part)
     }
 
     ngx_http_paytrade_sweep_stop(part);
+    ngx_http_paytrade_trim_stop(part);
     ngx_http_paytrade_recall_stop(part);
     ngx_http_paytrade_rebuild_stop(part);
     ngx_http_paytrade_pump_stop(part);

@@ -10,6 +10,8 @@ static ngx_int_t ngx_http_paytrade_send(ngx_http_request_t *r,
     ngx_uint_t status, ngx_str_t *type, pt_out_t *out);
 static void ngx_http_paytrade_set_result(ngx_http_request_t *r,
     const char *result);
+static void ngx_http_paytrade_set_amount(ngx_http_request_t *r,
+    int64_t amount);
 
 
 static ngx_str_t  ngx_http_paytrade_json_type =
@@ -85,7 +87,35 @@ ngx_http_paytrade_reply_problem_out(ngx_http_request_t *r,
 
 
 ngx_int_t
+ngx_http_paytrade_reply_text(ngx_http_request_t *r, ngx_uint_t status,
+    const char *result, const char *type, const char *body)
+{
+    pt_out_t   out;
+    ngx_str_t  content_type;
+
+    ngx_http_paytrade_set_result(r, result);
+
+    ngx_http_paytrade_out_init(&out, r, 32);
+    pt_out_str(&out, body);
+
+    content_type.data = (u_char *) type;
+    content_type.len = ngx_strlen(type);
+
+    return ngx_http_paytrade_send(r, status, &content_type, &out);
+}
+
+
+ngx_int_t
 ngx_http_paytrade_reply_failure(ngx_http_request_t *r,
+    ngx_http_paytrade_call_t *call)
+{
+    return ngx_http_paytrade_reply_problem(r, PT_UNAVAILABLE,
+                                    ngx_http_paytrade_note_failure(r, call));
+}
+
+
+const char *
+ngx_http_paytrade_note_failure(ngx_http_request_t *r,
     ngx_http_paytrade_call_t *call)
 {
     pt_slice_t                      word, rest;
@@ -93,8 +123,7 @@ ngx_http_paytrade_reply_failure(ngx_http_request_t *r,
     ngx_http_paytrade_partition_t  *part;
 
     if (call->pg_outcome != NGX_PAYTRADE_PG_OK) {
-        return ngx_http_paytrade_reply_problem(r, PT_UNAVAILABLE,
-                             "the database did not answer; ask again");
+        return "the database did not answer; ask again";
     }
 
     if (call->outcome != NGX_PAYTRADE_REDIS_OK) {
@@ -102,13 +131,11 @@ ngx_http_paytrade_reply_failure(ngx_http_request_t *r,
         (void) ngx_atomic_fetch_add(&counters->failures[call->outcome], 1);
 
         if (call->outcome >= NGX_PAYTRADE_REDIS_LOST) {
-            return ngx_http_paytrade_reply_problem(r, PT_UNAVAILABLE,
-                                 "the outcome is not known; ask again with "
-                                 "the same Idempotency-Key");
+            return "the outcome is not known; ask again with the same "
+                   "Idempotency-Key";
         }
 
-        return ngx_http_paytrade_reply_problem(r, PT_UNAVAILABLE,
-                             "the stock cannot be reached; ask again");
+        return "the stock cannot be reached; ask again";
     }
 
     rest = call->reply;
@@ -121,8 +148,7 @@ ngx_http_paytrade_reply_failure(ngx_http_request_t *r,
             part = &call->worker->partitions[call->partition];
             ngx_http_paytrade_partition_recheck(part);
 
-            return ngx_http_paytrade_reply_problem(r, PT_UNAVAILABLE,
-                                 "the stock is being checked; ask again");
+            return "the stock is being checked; ask again";
         }
     }
 
@@ -130,8 +156,7 @@ ngx_http_paytrade_reply_failure(ngx_http_request_t *r,
                   "paytrade: script answered \"%*s\"",
                   ngx_min(call->reply.len, 256), call->reply.data);
 
-    return ngx_http_paytrade_reply_problem(r, PT_UNAVAILABLE,
-                             "the stock's records cannot be read");
+    return "the stock's records cannot be read";
 }
 
 
@@ -267,14 +292,10 @@ void
 ngx_http_paytrade_set_order_vars(ngx_http_request_t *r, pt_slice_t order_id,
     int64_t amount)
 {
-    u_char                         *p;
-    pt_out_t                        out;
-    pt_slice_t                      text;
-    ngx_http_paytrade_ctx_t        *ctx;
-    ngx_http_paytrade_main_conf_t  *mcf;
+    u_char                   *p;
+    ngx_http_paytrade_ctx_t  *ctx;
 
     ctx = ngx_http_get_module_ctx(r, ngx_http_paytrade_module);
-    mcf = ngx_http_get_module_main_conf(r, ngx_http_paytrade_module);
 
     p = ngx_pnalloc(r->pool, order_id.len);
     if (p == NULL) {
@@ -285,6 +306,47 @@ ngx_http_paytrade_set_order_vars(ngx_http_request_t *r, pt_slice_t order_id,
 
     ctx->order_id.data = p;
     ctx->order_id.len = order_id.len;
+
+    ngx_http_paytrade_set_amount(r, amount);
+}
+
+
+void
+ngx_http_paytrade_set_payment_vars(ngx_http_request_t *r, pt_slice_t pay_no,
+    pt_slice_t trade_no, int64_t amount)
+{
+    u_char                   *p;
+    ngx_http_paytrade_ctx_t  *ctx;
+
+    ctx = ngx_http_get_module_ctx(r, ngx_http_paytrade_module);
+
+    p = ngx_pnalloc(r->pool, pay_no.len + trade_no.len);
+    if (p == NULL) {
+        return;
+    }
+
+    ctx->pay_no.data = p;
+    ctx->pay_no.len = pay_no.len;
+    p = ngx_cpymem(p, pay_no.len ? pay_no.data : "", pay_no.len);
+
+    ctx->trade_no.data = p;
+    ctx->trade_no.len = trade_no.len;
+    ngx_memcpy(p, trade_no.len ? trade_no.data : "", trade_no.len);
+
+    ngx_http_paytrade_set_amount(r, amount);
+}
+
+
+static void
+ngx_http_paytrade_set_amount(ngx_http_request_t *r, int64_t amount)
+{
+    pt_out_t                        out;
+    pt_slice_t                      text;
+    ngx_http_paytrade_ctx_t        *ctx;
+    ngx_http_paytrade_main_conf_t  *mcf;
+
+    ctx = ngx_http_get_module_ctx(r, ngx_http_paytrade_module);
+    mcf = ngx_http_get_module_main_conf(r, ngx_http_paytrade_module);
 
     ngx_http_paytrade_out_init(&out, r, 32);
     pt_out_money(&out, amount, mcf->decimals);

@@ -7,6 +7,11 @@
 #include <openssl/rand.h>
 
 
+/* Of JSON and of callbacks alike. */
+#define NGX_HTTP_PAYTRADE_BODY_MAX  PT_JSON_SIZE_MAX
+
+
+static ngx_int_t ngx_http_paytrade_json_too_large(ngx_http_request_t *r);
 static void ngx_http_paytrade_body_handler(ngx_http_request_t *r);
 static ngx_int_t ngx_http_paytrade_raw_body(ngx_http_request_t *r,
     pt_slice_t *body);
@@ -14,6 +19,8 @@ static ngx_int_t ngx_http_paytrade_is_json(ngx_http_request_t *r);
 static ngx_table_elt_t *ngx_http_paytrade_find_header(ngx_http_request_t *r,
     const char *name, size_t len, ngx_uint_t *n);
 static ngx_int_t ngx_http_paytrade_make_key(ngx_http_request_t *r);
+static pt_slice_t ngx_http_paytrade_join_headers(ngx_http_request_t *r,
+    const char *name, size_t len, size_t size);
 
 
 ngx_http_paytrade_ctx_t *
@@ -46,21 +53,38 @@ ngx_int_t
 ngx_http_paytrade_read_json(ngx_http_request_t *r,
     ngx_http_paytrade_body_pt handler)
 {
-    ngx_int_t                 rc;
-    ngx_http_paytrade_ctx_t  *ctx;
-
     if (!ngx_http_paytrade_is_json(r)) {
         return ngx_http_paytrade_reply_problem(r, PT_UNSUPPORTED_MEDIA_TYPE,
                              "the body has to be application/json");
     }
 
-    if (r->headers_in.content_length_n > PT_JSON_SIZE_MAX) {
-        return ngx_http_paytrade_reply_problem(r, PT_TOO_LARGE,
-                             "the body is larger than 64 KiB");
+    return ngx_http_paytrade_read_raw(r, handler,
+                                      ngx_http_paytrade_json_too_large);
+}
+
+
+static ngx_int_t
+ngx_http_paytrade_json_too_large(ngx_http_request_t *r)
+{
+    return ngx_http_paytrade_reply_problem(r, PT_TOO_LARGE,
+                                           "the body is larger than 64 KiB");
+}
+
+
+ngx_int_t
+ngx_http_paytrade_read_raw(ngx_http_request_t *r,
+    ngx_http_paytrade_body_pt handler, ngx_http_handler_pt too_large)
+{
+    ngx_int_t                 rc;
+    ngx_http_paytrade_ctx_t  *ctx;
+
+    if (r->headers_in.content_length_n > NGX_HTTP_PAYTRADE_BODY_MAX) {
+        return too_large(r);
     }
 
     ctx = ngx_http_get_module_ctx(r, ngx_http_paytrade_module);
     ctx->body = handler;
+    ctx->too_large = too_large;
 
     /*
      * An error is left to nginx, which knows what is still to come on the
@@ -80,12 +104,12 @@ ngx_http_paytrade_body_handler(ngx_http_request_t *r)
     ngx_int_t                 rc;
     ngx_http_paytrade_ctx_t  *ctx;
 
+    ctx = ngx_http_get_module_ctx(r, ngx_http_paytrade_module);
+
     rc = ngx_http_paytrade_raw_body(r, &body);
 
     if (rc == NGX_DECLINED) {
-        ngx_http_finalize_request(r,
-            ngx_http_paytrade_reply_problem(r, PT_TOO_LARGE,
-                                            "the body is larger than 64 KiB"));
+        ngx_http_finalize_request(r, ctx->too_large(r));
         return;
     }
 
@@ -94,7 +118,6 @@ ngx_http_paytrade_body_handler(ngx_http_request_t *r)
         return;
     }
 
-    ctx = ngx_http_get_module_ctx(r, ngx_http_paytrade_module);
     ctx->body(r, body);
 }
 
@@ -119,7 +142,8 @@ ngx_http_paytrade_raw_body(ngx_http_request_t *r, pt_slice_t *body)
 
     if (cl->next == NULL && !cl->buf->in_file) {
         *body = pt_slice(cl->buf->pos, cl->buf->last - cl->buf->pos);
-        return body->len > PT_JSON_SIZE_MAX ? NGX_DECLINED : NGX_OK;
+        return body->len > NGX_HTTP_PAYTRADE_BODY_MAX ? NGX_DECLINED
+                                                      : NGX_OK;
     }
 
     len = 0;
@@ -128,7 +152,7 @@ ngx_http_paytrade_raw_body(ngx_http_request_t *r, pt_slice_t *body)
         len += ngx_buf_size(cl->buf);
     }
 
-    if (len > PT_JSON_SIZE_MAX) {
+    if (len > NGX_HTTP_PAYTRADE_BODY_MAX) {
         return NGX_DECLINED;
     }
 
@@ -338,6 +362,82 @@ ngx_http_paytrade_find_header(ngx_http_request_t *r, const char *name,
     }
 
     return found;
+}
+
+
+/*
+ * data is NULL when there is none.  Several of one name come as one value,
+ * joined by commas, so that what must be single does not pass for it.
+ */
+pt_slice_t
+ngx_http_paytrade_header_in(void *data, const char *name)
+{
+    ngx_http_request_t *r = data;
+
+    size_t            len, size;
+    ngx_uint_t        i, n;
+    ngx_list_part_t  *part;
+    ngx_table_elt_t  *h;
+
+    len = ngx_strlen(name);
+
+    h = ngx_http_paytrade_find_header(r, name, len, &n);
+
+    if (n == 0) {
+        return pt_slice_null;
+    }
+
+    if (n == 1) {
+        return pt_slice(h->value.data, h->value.len);
+    }
+
+    size = n;
+
+    for (part = &r->headers_in.headers.part; part; part = part->next) {
+        h = part->elts;
+
+        for (i = 0; i < part->nelts; i++) {
+            size += h[i].value.len;
+        }
+    }
+
+    return ngx_http_paytrade_join_headers(r, name, len, size);
+}
+
+
+/* size is enough for all of them; without memory it is a value of nothing. */
+static pt_slice_t
+ngx_http_paytrade_join_headers(ngx_http_request_t *r, const char *name,
+    size_t len, size_t size)
+{
+    u_char           *p, *start;
+    ngx_uint_t        i;
+    ngx_list_part_t  *part;
+    ngx_table_elt_t  *h;
+
+    start = ngx_pnalloc(r->pool, size);
+    if (start == NULL) {
+        return pt_slice_lit(",");
+    }
+
+    p = start;
+
+    for (part = &r->headers_in.headers.part; part; part = part->next) {
+        h = part->elts;
+
+        for (i = 0; i < part->nelts; i++) {
+            if (h[i].key.len != len
+                || ngx_strncasecmp(h[i].key.data, (u_char *) name, len) != 0)
+            {
+                continue;
+            }
+
+            p = ngx_cpymem(p, h[i].value.data, h[i].value.len);
+            *p++ = ',';
+        }
+    }
+
+    return pt_slice(start, p - start - 1);
 }
 
 

@@ -16,6 +16,10 @@ static void ngx_http_paytrade_status_group(pt_out_t *out,
     ngx_http_paytrade_counters_t *c, ngx_http_paytrade_group_e group);
 static void ngx_http_paytrade_status_scripts(pt_out_t *out,
     ngx_http_paytrade_counters_t *c);
+static void ngx_http_paytrade_status_callbacks(pt_out_t *out,
+    ngx_shm_zone_t *shm_zone);
+static void ngx_http_paytrade_status_events(ngx_http_request_t *r,
+    pt_out_t *out);
 static void ngx_http_paytrade_status_partitions(pt_out_t *out,
     ngx_http_paytrade_counters_t *c, ngx_uint_t n);
 static void ngx_http_paytrade_status_member(pt_out_t *out, const char *name,
@@ -48,6 +52,23 @@ const ngx_http_paytrade_metric_t
     [NGX_HTTP_PAYTRADE_PURGED] =
         { "purged", NGX_HTTP_PAYTRADE_GROUP_ORDERS,
           "Closed orders removed from Redis after the retention time." },
+
+    [NGX_HTTP_PAYTRADE_PAYMENTS] =
+        { "started", NGX_HTTP_PAYTRADE_GROUP_PAYMENTS,
+          "Payments started." },
+    [NGX_HTTP_PAYTRADE_SETTLED] =
+        { "settled", NGX_HTTP_PAYTRADE_GROUP_PAYMENTS,
+          "Payments that were paid." },
+    [NGX_HTTP_PAYTRADE_REFUND_DUE] =
+        { "refund_due", NGX_HTTP_PAYTRADE_GROUP_PAYMENTS,
+          "Parts of payments that are owed back." },
+    [NGX_HTTP_PAYTRADE_REFUNDED] =
+        { "refunded", NGX_HTTP_PAYTRADE_GROUP_PAYMENTS,
+          "Refunds that gateways told of." },
+
+    [NGX_HTTP_PAYTRADE_EVENTS_TRIMMED] =
+        { "trimmed", NGX_HTTP_PAYTRADE_GROUP_EVENTS,
+          "Events removed from the streams." },
 
     [NGX_HTTP_PAYTRADE_JOURNAL_BATCHES] =
         { "batches", NGX_HTTP_PAYTRADE_GROUP_JOURNAL,
@@ -166,6 +187,12 @@ ngx_http_paytrade_status_json(ngx_http_request_t *r, pt_out_t *out)
     pt_out_str(out, "},\"orders\":{");
     ngx_http_paytrade_status_group(out, c, NGX_HTTP_PAYTRADE_GROUP_ORDERS);
 
+    pt_out_str(out, "},\"payments\":{");
+    ngx_http_paytrade_status_group(out, c, NGX_HTTP_PAYTRADE_GROUP_PAYMENTS);
+
+    pt_out_str(out, "},\"callbacks\":{");
+    ngx_http_paytrade_status_callbacks(out, mcf->shm_zone);
+
     pt_out_str(out, "},\"redis\":{");
     ngx_http_paytrade_status_member(out, "calls",
                                     ngx_http_paytrade_status_sum(c->calls,
@@ -179,6 +206,12 @@ ngx_http_paytrade_status_json(ngx_http_request_t *r, pt_out_t *out)
     ngx_http_paytrade_status_group(out, c, NGX_HTTP_PAYTRADE_GROUP_JOURNAL);
     ngx_http_paytrade_status_member(out, "stalled",
                                 ngx_http_paytrade_status_sum(c->stalled, n));
+
+    pt_out_str(out, "},\"events\":{");
+    ngx_http_paytrade_status_group(out, c, NGX_HTTP_PAYTRADE_GROUP_EVENTS);
+    ngx_http_paytrade_status_member(out, "length",
+                                 ngx_http_paytrade_status_sum(c->events, n));
+    ngx_http_paytrade_status_events(r, out);
 
     pt_out_str(out, "},\"partitions\":[");
     ngx_http_paytrade_status_partitions(out, c, n);
@@ -240,6 +273,87 @@ ngx_http_paytrade_status_scripts(pt_out_t *out,
 
 
 static void
+ngx_http_paytrade_status_callbacks(pt_out_t *out, ngx_shm_zone_t *shm_zone)
+{
+    ngx_uint_t                             i, k, n;
+    ngx_http_paytrade_gateway_counters_t
+                             *gateways[NGX_HTTP_PAYTRADE_GATEWAYS_MAX];
+
+    n = ngx_http_paytrade_zone_gateways(shm_zone, gateways,
+                                        NGX_HTTP_PAYTRADE_GATEWAYS_MAX);
+
+    for (i = 0; i < n; i++) {
+        pt_out_str(out, i ? ",\"" : "\"");
+        pt_out_mem(out, gateways[i]->name, gateways[i]->name_len);
+        pt_out_str(out, "\":{");
+
+        for (k = 0; k < NGX_HTTP_PAYTRADE_CALLBACKS; k++) {
+            if (k == NGX_HTTP_PAYTRADE_CALLBACK_REFUSED + PT_VERIFY_OK) {
+                continue;
+            }
+
+            ngx_http_paytrade_status_member(out,
+                                            ngx_http_paytrade_callback_word(k),
+                                            gateways[i]->callbacks[k]);
+        }
+
+        pt_out_char(out, '}');
+    }
+}
+
+
+static void
+ngx_http_paytrade_status_events(ngx_http_request_t *r, pt_out_t *out)
+{
+    ngx_uint_t                  i, n;
+    ngx_http_paytrade_group_t  *groups;
+
+    pt_out_str(out, ",\"groups\":[");
+
+    n = ngx_http_paytrade_status_groups(r, &groups);
+
+    for (i = 0; i < n; i++) {
+        pt_out_str(out, i ? ",{\"partition\":" : "{\"partition\":");
+        pt_out_int(out, groups[i].partition);
+        pt_out_str(out, ",\"name\":");
+        pt_out_json(out, pt_slice(groups[i].name, groups[i].name_len));
+        ngx_http_paytrade_status_member(out, "pending", groups[i].pending);
+        ngx_http_paytrade_status_member(out, "lag", groups[i].lag);
+        pt_out_char(out, '}');
+    }
+
+    pt_out_char(out, ']');
+}
+
+
+/* Those of partitions from before a change of paytrade_partitions are left. */
+ngx_uint_t
+ngx_http_paytrade_status_groups(ngx_http_request_t *r,
+    ngx_http_paytrade_group_t **groups)
+{
+    ngx_uint_t                      n;
+    ngx_http_paytrade_main_conf_t  *mcf;
+
+    mcf = ngx_http_get_module_main_conf(r, ngx_http_paytrade_module);
+
+    *groups = ngx_palloc(r->pool, NGX_HTTP_PAYTRADE_GROUPS_MAX
+                                  * sizeof(ngx_http_paytrade_group_t));
+    if (*groups == NULL) {
+        return 0;
+    }
+
+    n = ngx_http_paytrade_zone_groups(mcf->shm_zone, *groups,
+                                      NGX_HTTP_PAYTRADE_GROUPS_MAX);
+
+    while (n && (*groups)[n - 1].partition >= (ngx_uint_t) mcf->partitions) {
+        n--;
+    }
+
+    return n;
+}
+
+
+static void
 ngx_http_paytrade_status_partitions(pt_out_t *out,
     ngx_http_paytrade_counters_t *c, ngx_uint_t n)
 {
@@ -252,6 +366,7 @@ ngx_http_paytrade_status_partitions(pt_out_t *out,
         pt_out_str(out, ngx_http_paytrade_status_state(c->state[i]));
         pt_out_char(out, '"');
         ngx_http_paytrade_status_member(out, "waiting", c->waiting[i]);
+        ngx_http_paytrade_status_member(out, "events", c->events[i]);
         pt_out_str(out, ",\"stalled\":");
         pt_out_str(out, c->stalled[i] ? "true}" : "false}");
     }

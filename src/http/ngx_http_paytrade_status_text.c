@@ -23,11 +23,16 @@ static void ngx_http_paytrade_status_redis(pt_out_t *out,
     ngx_http_paytrade_counters_t *c);
 static void ngx_http_paytrade_status_gauges(pt_out_t *out,
     ngx_http_paytrade_counters_t *c, ngx_uint_t n);
+static void ngx_http_paytrade_status_gateways(pt_out_t *out,
+    ngx_shm_zone_t *shm_zone);
+static void ngx_http_paytrade_status_consumers(ngx_http_request_t *r,
+    pt_out_t *out);
+static void ngx_http_paytrade_status_label(pt_out_t *out, pt_slice_t value);
 
 
 /* "paytrade_<group>_<name>_total" */
 static const char *const  ngx_http_paytrade_groups[] = {
-    "orders", "redis", "journal"
+    "orders", "redis", "journal", "payments", "events"
 };
 
 
@@ -64,6 +69,26 @@ static const ngx_http_paytrade_family_t  ngx_http_paytrade_f_open = {
 };
 
 
+static const ngx_http_paytrade_family_t  ngx_http_paytrade_f_events = {
+    "paytrade_events_length", "gauge", "Events in the stream."
+};
+
+static const ngx_http_paytrade_family_t  ngx_http_paytrade_f_callbacks = {
+    "paytrade_callbacks_total", "counter",
+    "Callbacks by gateway and what became of them."
+};
+
+static const ngx_http_paytrade_family_t  ngx_http_paytrade_f_pending = {
+    "paytrade_events_pending", "gauge",
+    "Events that a consumer group has read and not acknowledged."
+};
+
+static const ngx_http_paytrade_family_t  ngx_http_paytrade_f_lag = {
+    "paytrade_events_lag", "gauge",
+    "Events that a consumer group has not read."
+};
+
+
 ngx_int_t
 ngx_http_paytrade_status_text(ngx_http_request_t *r, pt_out_t *out)
 {
@@ -80,6 +105,8 @@ ngx_http_paytrade_status_text(ngx_http_request_t *r, pt_out_t *out)
     ngx_http_paytrade_status_requests(out, c);
     ngx_http_paytrade_status_redis(out, c);
     ngx_http_paytrade_status_gauges(out, c, mcf->partitions);
+    ngx_http_paytrade_status_gateways(out, mcf->shm_zone);
+    ngx_http_paytrade_status_consumers(r, out);
 
     if (out->failed) {
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
@@ -227,13 +254,14 @@ ngx_http_paytrade_status_gauges(pt_out_t *out, ngx_http_paytrade_counters_t *c,
     char                               number[NGX_INT_T_LEN + 1];
     int64_t                            value;
     ngx_uint_t                         i, k;
-    const ngx_http_paytrade_family_t  *families[3];
+    const ngx_http_paytrade_family_t  *families[4];
 
     families[0] = &ngx_http_paytrade_f_waiting;
     families[1] = &ngx_http_paytrade_f_stalled;
     families[2] = &ngx_http_paytrade_f_open;
+    families[3] = &ngx_http_paytrade_f_events;
 
-    for (k = 0; k < 3; k++) {
+    for (k = 0; k < 4; k++) {
         ngx_http_paytrade_status_family(out, families[k]);
 
         for (i = 0; i < n; i++) {
@@ -248,13 +276,94 @@ ngx_http_paytrade_status_gauges(pt_out_t *out, ngx_http_paytrade_counters_t *c,
                 value = c->stalled[i];
                 break;
 
-            default:
+            case 2:
                 value = (c->state[i] == NGX_HTTP_PAYTRADE_OPEN);
+                break;
+
+            default:
+                value = c->events[i];
             }
 
             ngx_sprintf((u_char *) number, "%ui%Z", i);
             ngx_http_paytrade_status_sample(out, families[k]->name,
                                             "partition", number, value);
         }
+    }
+}
+
+
+static void
+ngx_http_paytrade_status_gateways(pt_out_t *out, ngx_shm_zone_t *shm_zone)
+{
+    ngx_uint_t                             i, k, n;
+    ngx_http_paytrade_gateway_counters_t
+                             *gateways[NGX_HTTP_PAYTRADE_GATEWAYS_MAX];
+
+    n = ngx_http_paytrade_zone_gateways(shm_zone, gateways,
+                                        NGX_HTTP_PAYTRADE_GATEWAYS_MAX);
+
+    ngx_http_paytrade_status_family(out, &ngx_http_paytrade_f_callbacks);
+
+    for (i = 0; i < n; i++) {
+        for (k = 0; k < NGX_HTTP_PAYTRADE_CALLBACKS; k++) {
+            if (k == NGX_HTTP_PAYTRADE_CALLBACK_REFUSED + PT_VERIFY_OK) {
+                continue;
+            }
+
+            pt_out_str(out, ngx_http_paytrade_f_callbacks.name);
+            pt_out_str(out, "{gateway=\"");
+            pt_out_mem(out, gateways[i]->name, gateways[i]->name_len);
+            pt_out_str(out, "\",result=\"");
+            pt_out_str(out, ngx_http_paytrade_callback_word(k));
+            pt_out_str(out, "\"} ");
+            pt_out_int(out, gateways[i]->callbacks[k]);
+            pt_out_char(out, '\n');
+        }
+    }
+}
+
+
+static void
+ngx_http_paytrade_status_consumers(ngx_http_request_t *r, pt_out_t *out)
+{
+    ngx_uint_t                         i, k, n;
+    ngx_http_paytrade_group_t         *groups;
+    const ngx_http_paytrade_family_t  *families[2];
+
+    families[0] = &ngx_http_paytrade_f_pending;
+    families[1] = &ngx_http_paytrade_f_lag;
+
+    n = ngx_http_paytrade_status_groups(r, &groups);
+
+    for (k = 0; k < 2; k++) {
+        ngx_http_paytrade_status_family(out, families[k]);
+
+        for (i = 0; i < n; i++) {
+            pt_out_str(out, families[k]->name);
+            pt_out_str(out, "{partition=\"");
+            pt_out_int(out, groups[i].partition);
+            pt_out_str(out, "\",group=\"");
+            ngx_http_paytrade_status_label(out, pt_slice(groups[i].name,
+                                                      groups[i].name_len));
+            pt_out_str(out, "\"} ");
+            pt_out_int(out, k ? groups[i].lag : groups[i].pending);
+            pt_out_char(out, '\n');
+        }
+    }
+}
+
+
+/* Control characters were replaced when the name was read. */
+static void
+ngx_http_paytrade_status_label(pt_out_t *out, pt_slice_t value)
+{
+    size_t  i;
+
+    for (i = 0; i < value.len; i++) {
+        if (value.data[i] == '"' || value.data[i] == '\\') {
+            pt_out_char(out, '\\');
+        }
+
+        pt_out_char(out, value.data[i]);
     }
 }

@@ -5,7 +5,7 @@
  * finalizes the request.
  */
 
-#include "ngx_http_paytrade.h"
+#include "ngx_http_paytrade_pay.h"
 #include "ngx_paytrade_pg_queries.h"
 
 
@@ -112,6 +112,35 @@ ngx_http_paytrade_stored_order(ngx_http_request_t *r, pt_slice_t id,
 
 
 ngx_int_t
+ngx_http_paytrade_ask_payment(ngx_http_request_t *r, pt_slice_t pay_no,
+    ngx_http_paytrade_call_pt handler)
+{
+    ngx_http_paytrade_call_t  *call;
+
+    call = ngx_http_paytrade_call_get(r);
+    if (call == NULL) {
+        return NGX_DECLINED;
+    }
+
+    ngx_http_paytrade_call_arg(call, pay_no);
+
+    return ngx_http_paytrade_call_pg(call, ngx_paytrade_pg_payment, handler);
+}
+
+
+ngx_int_t
+ngx_http_paytrade_stored_payment(ngx_http_request_t *r, pt_slice_t pay_no,
+    ngx_http_paytrade_call_pt handler)
+{
+    ngx_int_t  rc;
+
+    rc = ngx_http_paytrade_ask_payment(r, pay_no, handler);
+
+    return ngx_http_paytrade_started(r, rc);
+}
+
+
+ngx_int_t
 ngx_http_paytrade_reply_order(ngx_http_request_t *r, ngx_uint_t status,
     const char *result, pt_order_t *order)
 {
@@ -126,6 +155,28 @@ ngx_http_paytrade_reply_order(ngx_http_request_t *r, ngx_uint_t status,
 
     pt_order_json(&out, order, ngx_http_paytrade_currency(ctx->worker),
                   ctx->worker->conf->decimals);
+
+    return ngx_http_paytrade_reply_json(r, status, result, &out);
+}
+
+
+ngx_int_t
+ngx_http_paytrade_reply_payment(ngx_http_request_t *r, ngx_uint_t status,
+    const char *result, pt_payment_t *payment, pt_slice_t pay_url)
+{
+    pt_out_t                  out;
+    ngx_http_paytrade_ctx_t  *ctx;
+
+    ctx = ngx_http_get_module_ctx(r, ngx_http_paytrade_module);
+
+    ngx_http_paytrade_set_payment_vars(r, payment->pay_no, payment->trade_no,
+                                       payment->amount);
+
+    ngx_http_paytrade_out_init(&out, r, 512 + 2 * payment->parts.len
+                                        + pay_url.len);
+
+    pt_payment_json(&out, payment, ngx_http_paytrade_currency(ctx->worker),
+                    ctx->worker->conf->decimals, pay_url);
 
     return ngx_http_paytrade_reply_json(r, status, result, &out);
 }

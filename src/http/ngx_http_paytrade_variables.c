@@ -35,6 +35,26 @@ static ngx_http_variable_t  ngx_http_paytrade_variables[] = {
       offsetof(ngx_http_paytrade_ctx_t, amount),
       NGX_HTTP_VAR_NOCACHEABLE, 0 },
 
+    { ngx_string("paytrade_pay_no"), NULL,
+      ngx_http_paytrade_variable_text,
+      offsetof(ngx_http_paytrade_ctx_t, pay_no),
+      NGX_HTTP_VAR_NOCACHEABLE, 0 },
+
+    { ngx_string("paytrade_trade_no"), NULL,
+      ngx_http_paytrade_variable_text,
+      offsetof(ngx_http_paytrade_ctx_t, trade_no),
+      NGX_HTTP_VAR_NOCACHEABLE, 0 },
+
+    { ngx_string("paytrade_gateway"), NULL,
+      ngx_http_paytrade_variable_text,
+      offsetof(ngx_http_paytrade_ctx_t, gateway),
+      NGX_HTTP_VAR_NOCACHEABLE, 0 },
+
+    { ngx_string("paytrade_verify"), NULL,
+      ngx_http_paytrade_variable_text,
+      offsetof(ngx_http_paytrade_ctx_t, verify),
+      NGX_HTTP_VAR_NOCACHEABLE, 0 },
+
     { ngx_string("paytrade_redis_time"), NULL,
       ngx_http_paytrade_variable_time, 0,
       NGX_HTTP_VAR_NOCACHEABLE, 0 },

@@ -14,6 +14,8 @@ static ngx_int_t ngx_http_paytrade_worker_start(
 static void ngx_http_paytrade_worker_free(ngx_http_paytrade_worker_t *worker);
 static ngx_int_t ngx_http_paytrade_open_partitions(
     ngx_http_paytrade_worker_t *worker);
+static void ngx_http_paytrade_name_gateways(
+    ngx_http_paytrade_worker_t *worker);
 static ngx_int_t ngx_http_paytrade_open_batcher(
     ngx_http_paytrade_worker_t *worker);
 static pt_slice_t ngx_http_paytrade_number(ngx_pool_t *pool, ngx_int_t n);
@@ -118,6 +120,8 @@ ngx_http_paytrade_worker_start(ngx_http_paytrade_worker_t *worker,
         return NGX_ERROR;
     }
 
+    ngx_http_paytrade_name_gateways(worker);
+
     worker->redis = ngx_paytrade_redis_open(&mcf->redis, worker->log, &name, 0,
                                             ngx_http_paytrade_redis_state,
                                             worker);
@@ -180,6 +184,34 @@ ngx_http_paytrade_open_partitions(ngx_http_paytrade_worker_t *worker)
 }
 
 
+/* So that counters are seen from the start, as zeros. */
+static void
+ngx_http_paytrade_name_gateways(ngx_http_paytrade_worker_t *worker)
+{
+    ngx_uint_t                    i;
+    ngx_http_paytrade_gateway_t  *gateway;
+
+    if (worker->conf->gateways == NULL) {
+        return;
+    }
+
+    gateway = worker->conf->gateways->elts;
+
+    for (i = 0; i < worker->conf->gateways->nelts; i++) {
+        if (ngx_http_paytrade_zone_gateway(worker->conf->shm_zone,
+                                           &gateway[i].name)
+            == NULL)
+        {
+            ngx_log_error(NGX_LOG_WARN, worker->log, 0,
+                          "paytrade: callbacks of gateway \"%V\" are not "
+                          "counted: the zone knows %d others, from before the "
+                          "last reloads", &gateway[i].name,
+                          NGX_HTTP_PAYTRADE_GATEWAYS_MAX);
+        }
+    }
+}
+
+
 static ngx_int_t
 ngx_http_paytrade_open_batcher(ngx_http_paytrade_worker_t *worker)
 {
@@ -204,6 +236,16 @@ ngx_http_paytrade_open_batcher(ngx_http_paytrade_worker_t *worker)
     conf.prelude[NGX_PAYTRADE_SCRIPT_HOLD][1] =
         ngx_http_paytrade_number(worker->pool, mcf->attempts);
     conf.nprelude[NGX_PAYTRADE_SCRIPT_HOLD] = 2;
+
+    conf.prelude[NGX_PAYTRADE_SCRIPT_PAY][0] =
+        conf.prelude[NGX_PAYTRADE_SCRIPT_HOLD][0];
+    conf.prelude[NGX_PAYTRADE_SCRIPT_PAY][1] =
+        conf.prelude[NGX_PAYTRADE_SCRIPT_HOLD][1];
+    conf.prelude[NGX_PAYTRADE_SCRIPT_PAY][2] =
+        ngx_http_paytrade_number(worker->pool, mcf->pay_margin);
+    conf.prelude[NGX_PAYTRADE_SCRIPT_PAY][3] =
+        ngx_http_paytrade_number(worker->pool, mcf->pay_rest);
+    conf.nprelude[NGX_PAYTRADE_SCRIPT_PAY] = 4;
 
     worker->batcher = ngx_paytrade_redis_batcher_create(&conf);
 

@@ -13,6 +13,8 @@
 #include <ngx_config.h>
 #include <ngx_core.h>
 
+#include "pt_gateway.h"
+#include "pt_payment.h"
 #include "pt_problem.h"
 #include "pt_value.h"
 #include "ngx_paytrade_redis.h"
@@ -29,6 +31,11 @@ typedef enum {
     NGX_HTTP_PAYTRADE_SOLDOUT_CACHED,
     NGX_HTTP_PAYTRADE_CLIENTS_GONE,
     NGX_HTTP_PAYTRADE_EXPIRED,
+    NGX_HTTP_PAYTRADE_PAYMENTS,          /* started */
+    NGX_HTTP_PAYTRADE_SETTLED,           /* payments paid */
+    NGX_HTTP_PAYTRADE_REFUND_DUE,        /* parts of payments owed back */
+    NGX_HTTP_PAYTRADE_REFUNDED,          /* refund notices taken */
+    NGX_HTTP_PAYTRADE_EVENTS_TRIMMED,
     NGX_HTTP_PAYTRADE_PURGED,
     NGX_HTTP_PAYTRADE_JOURNAL_BATCHES,
     NGX_HTTP_PAYTRADE_JOURNAL_ROWS,
@@ -41,6 +48,45 @@ typedef enum {
 } ngx_http_paytrade_counter_e;
 
 
+/* What became of a callback; refusals by what verify said. */
+typedef enum {
+    NGX_HTTP_PAYTRADE_CALLBACK_SETTLED = 0,
+    NGX_HTTP_PAYTRADE_CALLBACK_DUPLICATE,
+    NGX_HTTP_PAYTRADE_CALLBACK_REFUNDED,
+    NGX_HTTP_PAYTRADE_CALLBACK_CLOSED,
+    NGX_HTTP_PAYTRADE_CALLBACK_IGNORED,
+    NGX_HTTP_PAYTRADE_CALLBACK_MISMATCH,
+    NGX_HTTP_PAYTRADE_CALLBACK_ORPHAN,
+    NGX_HTTP_PAYTRADE_CALLBACK_UNAVAILABLE,   /* told to ask again */
+    NGX_HTTP_PAYTRADE_CALLBACK_TOO_LARGE,
+    NGX_HTTP_PAYTRADE_CALLBACK_REFUSED,       /* + pt_verify_e, from 1 on */
+    NGX_HTTP_PAYTRADE_CALLBACKS = NGX_HTTP_PAYTRADE_CALLBACK_REFUSED
+                                  + PT_VERIFY_RESULTS
+} ngx_http_paytrade_callback_e;
+
+
+#define NGX_HTTP_PAYTRADE_GATEWAYS_MAX  32
+#define NGX_HTTP_PAYTRADE_GROUPS_MAX    256
+
+
+/* A gateway's counters, found by its name, for they survive a reload. */
+typedef struct {
+    size_t         name_len;
+    char           name[PT_GATEWAY_NAME_MAX];
+    ngx_atomic_t   callbacks[NGX_HTTP_PAYTRADE_CALLBACKS];
+} ngx_http_paytrade_gateway_counters_t;
+
+
+/* A consumer group of a partition's events, as its owner saw it last. */
+typedef struct {
+    ngx_uint_t     partition;
+    size_t         name_len;
+    char           name[PT_NAME_MAX];
+    ngx_uint_t     pending;            /* read, not acknowledged */
+    ngx_uint_t     lag;                /* not yet read */
+} ngx_http_paytrade_group_t;
+
+
 typedef struct {
     ngx_atomic_t   counters[NGX_HTTP_PAYTRADE_COUNTERS];
     ngx_atomic_t   problems[PT_PROBLEMS];
@@ -51,6 +97,14 @@ typedef struct {
     ngx_atomic_t   state[PT_PARTITIONS_MAX];    /* of the owner's check */
     ngx_atomic_t   stalled[PT_PARTITIONS_MAX];  /* writer: all is poison */
     ngx_atomic_t   recalled[PT_PARTITIONS_MAX]; /* the filter is complete */
+    ngx_atomic_t   events[PT_PARTITIONS_MAX];   /* length of the stream */
+
+    /* under the zone's mutex, by ngx_http_paytrade_zone_stats.c */
+    ngx_uint_t                            ngateways;
+    ngx_uint_t                            ngroups;
+    ngx_http_paytrade_gateway_counters_t
+                                gateways[NGX_HTTP_PAYTRADE_GATEWAYS_MAX];
+    ngx_http_paytrade_group_t   groups[NGX_HTTP_PAYTRADE_GROUPS_MAX];
 } ngx_http_paytrade_counters_t;
 
 
@@ -64,6 +118,26 @@ ngx_http_paytrade_zone_t *ngx_http_paytrade_zone_create(ngx_conf_t *cf);
 
 ngx_http_paytrade_counters_t *ngx_http_paytrade_counters(
     ngx_shm_zone_t *shm_zone);
+
+/*
+ * Made when it is new; NULL when there are too many.  It stays where it is for
+ * as long as the zone.
+ */
+ngx_http_paytrade_gateway_counters_t *ngx_http_paytrade_zone_gateway(
+    ngx_shm_zone_t *shm_zone, ngx_str_t *name);
+
+/* Those that have a name, in groups[0..max): how many. */
+ngx_uint_t ngx_http_paytrade_zone_gateways(ngx_shm_zone_t *shm_zone,
+    ngx_http_paytrade_gateway_counters_t **gateways, ngx_uint_t max);
+
+/*
+ * Replaces all groups of a partition; reads those of all, by partition.  Of too
+ * many the last ones given are not kept.
+ */
+void ngx_http_paytrade_zone_set_groups(ngx_shm_zone_t *shm_zone,
+    ngx_uint_t partition, ngx_http_paytrade_group_t *groups, ngx_uint_t n);
+ngx_uint_t ngx_http_paytrade_zone_groups(ngx_shm_zone_t *shm_zone,
+    ngx_http_paytrade_group_t *groups, ngx_uint_t max);
 
 #define ngx_http_paytrade_count(shm_zone, c, n)                              \
     (void) ngx_atomic_fetch_add(                                             \
