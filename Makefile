@@ -7,7 +7,8 @@ JOBS      = $(shell nproc 2>/dev/null || echo 1)
 NGINX_DEV = /usr/share/nginx/src
 BUILD     = $(CURDIR)/build
 
-SOURCES = config config.make $(wildcard src/*/*.c src/*/*.h) \
+SOURCES = config config.make \
+          $(wildcard src/*/*.c src/*/*.h src/redis/lua/*) \
           ngx_http_paytrade_module.c
 MODULE  = ngx_http_paytrade_module.so
 
@@ -25,6 +26,7 @@ help:
 	@echo "make test-asan         the nginx suites with sanitizers"
 	@echo "make faults mutants    long fault tests; tests of the tests"
 	@echo "make bench             the benchmark"
+	@echo "make image-replay      the Dockerfile's steps without an engine"
 	@echo "make deps deps-test    only install what is missing"
 	@echo "make clean             remove build/"
 
@@ -97,6 +99,11 @@ mutants: deps-test
 bench: deps-test
 	@$(MAKE) -s -j$(JOBS) module
 	@bench/run
+
+# As root: it makes Debian trees with debootstrap and mounts in them.
+image-replay: FORCE
+	@t/tools/deps image
+	@t/tools/replay-dockerfile
 
 
 clean: FORCE
