@@ -5,38 +5,65 @@ use warnings;
 
 use lib 't/lib';
 use PaytradeShop;
+use PaytradeAlipay;
 use Test::More;
 
 my $log = "$ENV{PT_TMP}/access.log";
+my $pay_log = "$ENV{PT_TMP}/payments.log";
 
-unlink $log;
-start_nginx(workers => 1, server => "access_log $log words;",
-            http => <<'_EOC_');
+unlink $log, $pay_log;
+start_nginx(workers => 1,
+            server => "access_log $log words; access_log $pay_log payments;",
+            http => <<'_EOC_' . alipay_gateway());
 paytrade_soldout_ttl 20s;
 log_format words '$status|$paytrade_result|$paytrade_order_id|'
                  '$paytrade_sku|$paytrade_amount|$paytrade_redis_time|';
+log_format payments '$status|$paytrade_result|$paytrade_pay_no|'
+                    '$paytrade_trade_no|$paytrade_gateway|$paytrade_verify|'
+                    '$paytrade_amount|';
 _EOC_
 
 
-my $read = 0;
+my %read = ($log => 0, $pay_log => 0);
 
-# The line of the log that the request has written.
+sub lines_of {
+    my ($name) = @_;
+
+    open my $file, '<', $name or return;
+    chomp(my @lines = <$file>);
+
+    return @lines;
+}
+
+
+# The line that the last request has written.
+sub line_of {
+    my ($name) = @_;
+    my @lines;
+
+    until_true(sub { (@lines = lines_of($name)) > $read{$name} }, 5);
+    $read{$name} = @lines;
+
+    return $lines[-1];
+}
+
+
+# Goes on where the other log is.
+sub follow {
+    my ($name, $other) = @_;
+
+    until_true(sub { lines_of($name) == $read{$other} }, 5);
+    $read{$name} = $read{$other};
+}
+
+
 sub logged {
     my ($method, $path, $body, %headers) = @_;
     my $answer = http($method, $path, $body, %headers);
     my ($id) = $answer->{content} =~ /"order_id":"(\d+)"/;
-    my @lines;
+    my $line = line_of($log);
 
-    until_true(sub {
-        open my $file, '<', $log or return;
-        @lines = <$file>;
-        @lines > $read;
-    }, 5);
-
-    $read = @lines;
-    chomp @lines;
-
-    return wantarray ? ($lines[-1], $id) : $lines[-1];
+    return wantarray ? ($line, $id) : $line;
 }
 
 
@@ -102,6 +129,52 @@ like(logged('DELETE', "/orders/$id", undef, 'X-User' => 'u1'),
      qr/^200\|ok\|$id\|-\|10000\.00\|$time\|$/, 'cancelled twice');
 like(logged('GET', '/items?sku=p30'), qr/^200\|ok\|-\|p30\|-\|$time\|$/,
      'an item');
+
+
+# Payments; the variables of one request at a time.
+
+sub paid {
+    return line_of($pay_log);
+}
+
+
+my $order = buy('u6', 'c30', unit_price => '39.90');
+line_of($log);
+follow($pay_log, $log);
+
+my $answer = pay('u6', [ $order ], key => 'p');
+my ($pay_no) = $answer->{content} =~ /"pay_no":"(\d{19})"/;
+
+is(paid(), "201|created|$pay_no|-|alipay|-|39.90|", 'a payment');
+is(paid(pay('u6', [ $order ], key => 'p')),
+   "200|replayed|$pay_no|-|alipay|-|39.90|", 'replayed');
+is(paid(pay('u6', [ $order ], gateway => 'none')),
+   '422|unknown_gateway|-|-|-|-|-|', 'unknown_gateway');
+is(paid(http('GET', "/payments/$pay_no", undef, 'X-User' => 'u6')),
+   "200|ok|$pay_no|-|alipay|-|39.90|", 'a payment is read');
+
+my $callback = callback($pay_no, '39.90');
+
+is(paid(notify($callback =~ s/39\.90/39.91/r)),
+   '200|bad_signature|-|-|alipay|bad_signature|-|', 'a forged callback');
+is(paid(notify($callback, undef, 'Content-Type' => 'text/xml')),
+   '200|bad_type|-|-|alipay|bad_type|-|', 'of another type');
+is(paid(notify($callback)),
+   "200|settled|$pay_no|20261121$pay_no|alipay|ok|39.90|", 'a callback');
+is(paid(notify($callback)),
+   "200|duplicate|$pay_no|20261121$pay_no|alipay|ok|39.90|", 'twice');
+is(paid(notify(callback($pay_no, '39.91'))),
+   "200|mismatch|$pay_no|20261121$pay_no|alipay|ok|39.91|", 'a mismatch');
+is(paid(notify(callback('none', '1.00'))),
+   '200|orphan|-|20261121none|alipay|ok|1.00|', 'an orphan');
+is(paid(notify('x' x 70000)), '413|too_large|-|-|alipay|-|-|', 'too large');
+is(paid(http('GET', "/payments/$pay_no", undef, 'X-User' => 'u6')),
+   "200|ok|$pay_no|20261121$pay_no|alipay|-|39.90|", 'a paid one is read');
+
+
+# Without Redis.
+
+follow($log, $pay_log);
 
 pause_redis(1);
 like(logged('POST', '/orders', '{"sku":"c30","quantity":1,"unit_price":'

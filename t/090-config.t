@@ -2,29 +2,16 @@
 #
 # nginx -t: every wrong value is refused with the file and line, the directive
 # and what to write instead; secrets are not shown; what is right passes.
-#
-# A case is a set of directives that replace or join those of a good
-# configuration.  The message has to name the line of the first of them, or of
-# the one that `at` names.
 
 use strict;
 use warnings;
 
+use lib 't/lib';
+use PaytradeConfig;
 use Test::More;
-use File::Basename qw(dirname);
-use File::Temp qw(tempdir);
-use Cwd qw(abs_path);
 
-$ENV{PATH} .= ':/usr/sbin:/sbin';
-
-my $root = abs_path(dirname(__FILE__) . '/..');
-my $module = $ENV{PT_MODULE} || "$root/build/ngx_http_paytrade_module.so";
-my $nginx = $ENV{PT_NGINX} || 'nginx';
-my $dir = tempdir('paytrade-config-XXXXXX', TMPDIR => 1, CLEANUP => 1);
-my $conf = "$dir/nginx.conf";
-
-# nginx -t leaves all its memory to the end of the process.
-$ENV{PT_LEAKS} = 0;
+my $dir = config_dir();
+my $locations = config_locations();
 
 # Also when the machine's resolver knows every name: RFC 6761 says none.
 my $no_host = 'shop.invalid';
@@ -33,118 +20,6 @@ my $positive = 'write a whole number from';
 
 my $example_url = 'write a URL such as unix:/run/redis/redis.sock or '
                   . 'redis://user:password@host:6379/0';
-
-my @http = (
-    [ paytrade_zone     => 'paytrade 1m' ],
-    [ paytrade_redis    => "unix:$dir/redis.sock" ],
-    [ paytrade_postgres => "\"host=$dir dbname=shop user=shop\"" ],
-    [ paytrade_user     => '$http_x_user' ],
-);
-
-my $locations = <<'_EOC_';
-location = /items { paytrade_items; }
-location = /orders { paytrade_hold; }
-location ~ ^/orders/(?<oid>[0-9]+)$ { paytrade_order $oid; }
-location /paytrade/admin/ { paytrade_admin; }
-location = /paytrade/status { paytrade_status; }
-_EOC_
-
-
-sub spew {
-    my ($name, $text, $mode) = @_;
-
-    open my $file, '>', "$dir/$name" or die "$dir/$name: $!";
-    print $file $text;
-    close $file or die "$dir/$name: $!";
-    chmod $mode // 0600, "$dir/$name" or die "$dir/$name: $!";
-
-    return "$dir/$name";
-}
-
-
-# The configuration as text, and the line where a directive stands.
-sub configuration {
-    my (%case) = @_;
-    my $own = $case{http} // '';
-    my $server = $case{server} // $locations;
-
-    my %given = map { $_ => 1 } $own =~ /^(paytrade_\w+)/mg;
-    $given{$_} = 1 for @{ $case{without} // [] };
-
-    my $text = join '', map { "$_->[0] $_->[1];\n" }
-                        grep { !$given{$_->[0]} } @http;
-
-    my $whole = <<"_EOC_";
-load_module $module;
-error_log stderr warn;
-pid $dir/nginx.pid;
-events { }
-http {
-access_log off;
-client_body_temp_path $dir/body;
-proxy_temp_path $dir/proxy;
-fastcgi_temp_path $dir/fastcgi;
-uwsgi_temp_path $dir/uwsgi;
-scgi_temp_path $dir/scgi;
-$text$own
-server {
-listen unix:$dir/http.sock;
-$server
-}
-}
-_EOC_
-
-    my ($first) = (length $own ? $own : $server) =~ /(\S.*)/;
-    my $at = $case{at} // $first // "";
-    my $before = substr $whole, 0, rindex $whole, "\n$at";
-
-    return ($whole, 2 + ($before =~ tr/\n//));
-}
-
-
-sub run_nginx {
-    my ($text) = @_;
-    spew('nginx.conf', $text);
-
-    my $output = `$nginx -t -p $dir/ -c $conf 2>&1`;
-
-    return ($? == 0, $output);
-}
-
-
-sub refused {
-    my ($name, %case) = @_;
-    my ($text, $line) = configuration(%case);
-    my ($good, $output) = run_nginx($text);
-    my ($directive) = ($case{at} // $case{http} // $case{server})
-                      =~ /(paytrade_\w+)/;
-
-    my $wanted = qr/^.*\[emerg\]\ .*"$directive".*\Q$case{says}\E
-                    .*\ in\ \Q$conf\E:$line$/xm;
-
-    subtest $name => sub {
-        ok(!$good, 'refused');
-        like($output, $wanted, 'file, line, directive, remedy');
-        unlike($output, qr/\Q$case{hidden}\E/, 'no secret') if $case{hidden};
-        unlike($output, qr/Sanitizer|runtime error:|signal/, 'no crash');
-    } or diag $output;
-}
-
-
-sub accepted {
-    my ($name, %case) = @_;
-    my ($text, $line) = configuration(%case);
-    my ($good, $output) = run_nginx($text);
-
-    subtest $name => sub {
-        ok($good, 'accepted');
-        like($output, qr/\[warn\].*\Q$case{warns}\E/, 'warned')
-            if $case{warns};
-        unlike($output, qr/\[warn\]/, 'not warned') if !$case{warns};
-        unlike($output, qr/\Q$case{hidden}\E/, 'no secret') if $case{hidden};
-    } or diag $output;
-}
-
 
 # What is right.
 
@@ -160,6 +35,10 @@ paytrade_queue 1;
 paytrade_attempts 1;
 paytrade_journal_max 1;
 paytrade_soldout_ttl 0;
+paytrade_pay_margin 0;
+paytrade_pay_rest 1ms;
+paytrade_events_max 1;
+paytrade_prefix "";
 paytrade_retention 1s;
 paytrade_hold_time 1s;
 paytrade_redis_connect_timeout 1ms;
@@ -178,6 +57,11 @@ paytrade_queue 1000000;
 paytrade_attempts 4096;
 paytrade_journal_max 1000000000;
 paytrade_soldout_ttl 60s;
+paytrade_pay_margin 1h;
+paytrade_pay_rest 30d;
+paytrade_events_max 1000000000;
+paytrade_events order.held order.cancelled order.expired;
+paytrade_prefix aZ09_-aZ09_-;
 paytrade_retention 3650d;
 paytrade_hold_time 30d;
 paytrade_redis_connect_timeout 1h;
@@ -251,6 +135,7 @@ for my $case ([ paytrade_partitions => '1 to 100', qw(0 101 -1 1.5 x "") ],
               [ paytrade_batch => '1 to 256', qw(0 257 many) ],
               [ paytrade_queue => '1 to 1000000', qw(0 1000001) ],
               [ paytrade_attempts => '1 to 4096', qw(0 4097) ],
+              [ paytrade_events_max => '1 to 1000000000', qw(0 -1) ],
               [ paytrade_journal_max => '1 to 1000000000',
                 qw(0 99999999999999999999) ])
 {
@@ -265,6 +150,8 @@ for my $case ([ paytrade_partitions => '1 to 100', qw(0 101 -1 1.5 x "") ],
 
 for my $case ([ paytrade_hold_time => 'from 1s to 30d', qw(0 999ms 31d x) ],
               [ paytrade_soldout_ttl => 'from 0 to 60s', qw(61s -1s) ],
+              [ paytrade_pay_margin => 'from 0 to 1h', qw(61m x) ],
+              [ paytrade_pay_rest => 'from 1ms to 30d', qw(0 31d x) ],
               [ paytrade_retention => 'from 1s to 3650d', qw(0 999ms 11y) ],
               [ paytrade_redis_connect_timeout => 'from 1ms to 1h', qw(0) ],
               [ paytrade_redis_timeout => 'from 1ms to 1h', qw(0 2h fast) ],
@@ -299,6 +186,37 @@ for my $decimals (qw(5 -1 two)) {
             http => "paytrade_currency CNY $decimals;",
             says => "has an invalid number of decimals \"$decimals\": write "
                     . 'a whole number from 0 to 4');
+}
+
+for my $prefix ('abcdefghijklm', 'a.b', '"a b"', "\xc3\xa9") {
+    (my $shown = $prefix) =~ s/"//g;
+    refused("paytrade_prefix $prefix", http => "paytrade_prefix $prefix;",
+            says => "has an invalid value \"$shown\": write at most 12 "
+                    . 'letters, digits, "_" and "-"');
+}
+
+for my $word ('payment.succeeded', 'held', '""', 'order.hel', 'order.held2') {
+    (my $shown = $word) =~ s/"//g;
+    refused("paytrade_events $word", http => "paytrade_events $word;",
+            says => "does not know \"$shown\": write some of order.held, "
+                    . 'order.cancelled and order.expired');
+}
+
+refused('an event twice', says => 'names "order.held" twice: write it once',
+        http => 'paytrade_events order.held order.expired order.held;');
+
+for my $case ([ 'paytrade_pay_rest 30s', 30000, 30000 ],
+              [ 'paytrade_pay_rest 29s', 29000, 30000 ],
+              [ 'paytrade_pay_margin 60s', 60000, 60000 ],
+              [ "paytrade_pay_rest 9s;\npaytrade_pay_margin 10s", 9000,
+                10000 ])
+{
+    my ($directives, $rest, $margin) = @$case;
+    refused("a margin of ${margin}ms, a rest of ${rest}ms",
+            http => "$directives;", at => $directives =~ s/.*\n//r,
+            says => "\"paytrade_pay_rest\" is ${rest}ms and "
+                    . "\"paytrade_pay_margin\" ${margin}ms: write a rest "
+                    . 'that is longer than the margin');
 }
 
 refused('an empty user', http => 'paytrade_user "";',
@@ -526,7 +444,9 @@ for my $missing (sort keys %needs) {
                     . "\"$needs{$missing}\"");
 }
 
-for my $handler ('paytrade_hold', 'paytrade_order $arg_id') {
+for my $handler ('paytrade_hold', 'paytrade_order $arg_id', 'paytrade_pay',
+                 'paytrade_payment $arg_id')
+{
     refused("$handler without paytrade_user", without => [ 'paytrade_user' ],
             server => "location /o {\n$handler;\n}", at => $handler,
             says => 'needs "paytrade_user" in the http, server or location '
@@ -544,7 +464,10 @@ for my $handler ('paytrade_items', 'paytrade_admin', 'paytrade_status') {
 for my $pair ([ 'paytrade_items', 'paytrade_hold' ],
               [ 'paytrade_hold', 'paytrade_order $arg_id' ],
               [ 'paytrade_order $arg_id', 'paytrade_admin' ],
-              [ 'paytrade_admin', 'paytrade_status' ],
+              [ 'paytrade_admin', 'paytrade_pay' ],
+              [ 'paytrade_pay', 'paytrade_payment $arg_id' ],
+              [ 'paytrade_payment $arg_id', 'paytrade_notify alipay' ],
+              [ 'paytrade_notify alipay', 'paytrade_status' ],
               [ 'paytrade_status', 'paytrade_items' ])
 {
     my ($first, $second) = @$pair;
@@ -568,6 +491,13 @@ for my $value ('oid', '123', '""', '176371200000000000x') {
     refused("paytrade_order $value", at => 'paytrade_order',
             server => "location /o {\npaytrade_order $value;\n}",
             says => 'write the variable that holds the order\'s id');
+}
+
+for my $value ('pno', '123', '""') {
+    refused("paytrade_payment $value", at => 'paytrade_payment',
+            server => "location /p {\npaytrade_payment $value;\n}",
+            says => 'write the variable that holds the payment\'s number, '
+                    . 'such as $id in "location ~ ^/payments/');
 }
 
 refused('paytrade_order $', at => 'paytrade_order',
@@ -614,6 +544,12 @@ for my $directive ('paytrade_zone paytrade 8m',
                    'paytrade_durability aof',
                    'paytrade_soldout_ttl 1s',
                    'paytrade_currency CNY',
+                   'paytrade_prefix x',
+                   'paytrade_prefix ""',
+                   'paytrade_pay_margin 1s',
+                   'paytrade_pay_rest 90s',
+                   'paytrade_events order.held',
+                   'paytrade_events_max 9',
                    'paytrade_journal_max 9',
                    'paytrade_retention 1d',
                    'paytrade_batch 9',
@@ -627,7 +563,8 @@ for my $directive ('paytrade_zone paytrade 8m',
 }
 
 for my $handler ('paytrade_items', 'paytrade_hold', 'paytrade_order $arg_id',
-                 'paytrade_admin', 'paytrade_status')
+                 'paytrade_admin', 'paytrade_status', 'paytrade_pay',
+                 'paytrade_payment $arg_id', 'paytrade_notify x')
 {
     refused("$handler, twice", at => $handler,
             server => "location /o {\n$handler;\n$handler;\n}",

@@ -9,13 +9,16 @@ package PaytradeLoad;
 #       seconds => 10,               # and no longer
 #       next    => sub { { path => '/orders', method => 'POST', body => ...,
 #                          headers => { 'X-User' => ... }, tag => ...,
-#                          cut => 0|1 } or undef },   # undef: no more
+#                          cut => 0|1 } },
+#                                    # undef: no more; 0: nothing just now
+#       done    => sub { my ($outcome) = @_; ... },   # as soon as it is there
 #       tick    => sub { my ($elapsed) = @_; ... },   # about each 20 ms
 #   );
 #
 # An outcome is the request's hash with `status` (0: no answer), `answer` (the
-# body), `headers_in` and, without an answer, `error`.  `cut` closes the
-# connection as soon as the request is sent.  No request is sent twice.
+# body), `headers_in`, the times `sent` and `ended` and, without an answer,
+# `error`.  `cut` closes the connection as soon as the request is sent.  No
+# request is sent twice.
 
 use strict;
 use warnings;
@@ -24,7 +27,7 @@ use Errno qw(EINPROGRESS EAGAIN EINTR);
 use Exporter 'import';
 use IO::Poll qw(POLLIN POLLOUT POLLERR POLLHUP);
 use Socket;
-use Time::HiRes qw(time);
+use Time::HiRes qw(sleep time);
 
 our @EXPORT_OK = qw(load);
 
@@ -58,18 +61,29 @@ sub load {
             $ticked = $now;
         }
 
-        while ($more && keys %{ $self->{busy} } < $o{clients}) {
+        my $later = 0;
+
+        while ($more && !$later && keys %{ $self->{busy} } < $o{clients}) {
             my $request = $o{next}->();
 
-            if (!$request) {
-                $more = 0;
-                last;
-            }
+            if ($request) {
+                $self->send_one($request);
 
-            $self->send_one($request);
+            } elsif (defined $request) {
+                $later = 1;
+
+            } else {
+                $more = 0;
+            }
         }
 
-        $self->{poll}->poll(0.02);
+        if (%{ $self->{busy} }) {
+            $self->{poll}->poll($later ? 0.001 : 0.02);
+
+        } elsif ($later) {
+            sleep 0.001;
+        }
+
         $self->serve($_) for $self->{poll}->handles(POLLIN | POLLOUT
                                                     | POLLERR | POLLHUP);
     }
@@ -91,10 +105,11 @@ sub send_one {
         setsockopt($socket, Socket::IPPROTO_TCP, Socket::TCP_NODELAY, 1);
 
         if (!connect($socket, $self->{address}) && $! != EINPROGRESS) {
-            push @{ $self->{outcomes} },
-                 { %$request, status => 0, error => "connect: $!" };
+            my $error = "connect: $!";
+
             close $socket;
-            return;
+            return $self->tell({ %$request, status => 0, error => $error,
+                                 sent => time, ended => time });
         }
     }
 
@@ -111,6 +126,7 @@ sub send_one {
 
     $self->{busy}{fileno $socket} = {
         socket => $socket, request => $request, out => $text, in => '',
+        sent => time,
     };
     $self->{poll}->mask($socket => POLLIN | POLLOUT);
 }
@@ -169,11 +185,6 @@ sub serve {
 sub finish {
     my ($self, $c, $error, $status, $answer, $headers) = @_;
 
-    push @{ $self->{outcomes} }, {
-        %{ $c->{request} }, status => $status || 0, answer => $answer,
-        headers_in => $headers, error => $error,
-    };
-
     delete $self->{busy}{fileno $c->{socket}};
     $self->{poll}->remove($c->{socket});
 
@@ -182,6 +193,20 @@ sub finish {
     } else {
         push @{ $self->{idle} }, $c->{socket};
     }
+
+    $self->tell({
+        %{ $c->{request} }, status => $status || 0, answer => $answer,
+        headers_in => $headers, error => $error,
+        sent => $c->{sent}, ended => time,
+    });
+}
+
+
+sub tell {
+    my ($self, $outcome) = @_;
+
+    push @{ $self->{outcomes} }, $outcome;
+    $self->{done}->($outcome) if $self->{done};
 }
 
 

@@ -20,6 +20,8 @@ BEGIN {
 
 use Exporter 'import';
 use HTTP::Tiny;
+use IO::Socket::INET;
+use JSON::PP 'decode_json';
 use POSIX 'WNOHANG';
 use Test::More ();
 use Time::HiRes qw(sleep time);
@@ -32,6 +34,9 @@ our @EXPORT = qw(empty_stores start_nginx stop_nginx reload_nginx workers
                  redis psql http put_item item order_ids until_true port
                  balance_holds watch_balance end_watch journal_drained
                  log_is_clean log_text same_orders drift all_serve);
+
+our @EXPORT_OK = qw(raw raw_head snapshot unchanged events status_json
+                    in_background);
 
 my $root = $ENV{PT_ROOT};
 my $servers = "$ENV{PT_TMP}/servers";
@@ -56,6 +61,24 @@ my $standard_locations = <<'_EOC_';
         location = /paytrade/status { paytrade_status; }
 _EOC_
 
+my $payment_locations = <<'_EOC_';
+        location = /payments { paytrade_pay; }
+        location ~ ^/payments/(?<pno>[0-9]+)$ { paytrade_payment $pno; }
+_EOC_
+
+
+# With a gateway in the http directives also what belongs to payments.
+sub standard_locations {
+    my ($http) = @_;
+    my @gateways = $http =~ /^\s*paytrade_gateway\s+(\w+)/mg;
+
+    return $standard_locations if !@gateways;
+
+    return join '', $standard_locations, $payment_locations, map {
+        "        location = /notify/$_ { paytrade_notify $_; }\n"
+    } @gateways;
+}
+
 
 sub port {
     return $ENV{TEST_NGINX_PORT};
@@ -64,7 +87,8 @@ sub port {
 
 # start_nginx(workers => 2, http => "directives", server => "directives",
 #             locations => "in place of the standard ones"); an http directive
-# replaces the standard one of its name.
+# replaces the standard one of its name.  more_locations come beside the
+# standard ones.
 sub start_nginx {
     my (%o) = @_;
     my $user = $> == 0 ? 'user postgres;' : '';
@@ -77,7 +101,8 @@ sub start_nginx {
 
     my $http = directives($o{http});
     my $more = $o{server} || '';
-    my $locations = $o{locations} || $standard_locations;
+    my $extra = $o{more_locations} || '';
+    my $locations = $o{locations} || standard_locations($http);
     my $workers = $o{workers} || 2;
     my $port = port();
 
@@ -104,6 +129,7 @@ $http
         listen 127.0.0.1:$port backlog=8192;
         $more
 $locations
+$extra
     }
 }
 _EOC_
@@ -304,12 +330,155 @@ sub http {
 
     if (defined $body) {
         $options{content} = $body;
-        $options{headers}{'Content-Type'} = 'application/json';
+        $options{headers}{'Content-Type'} ||= 'application/json';
     }
 
     return HTTP::Tiny->new(timeout => 10)
                      ->request($method, 'http://127.0.0.1:' . port() . $path,
                                \%options);
+}
+
+
+# A request as it stands; the answer as [status, headers, body].
+sub raw {
+    my ($text) = @_;
+    my $socket = IO::Socket::INET->new(PeerAddr => '127.0.0.1',
+                                       PeerPort => port(), Timeout => 5)
+        or die "connect: $!";
+
+    local $SIG{PIPE} = 'IGNORE';
+    local $SIG{ALRM} = sub { die "no answer to " . substr $text, 0, 200 };
+    alarm 10;
+    print $socket $text;
+
+    my $answer = '';
+    while (sysread $socket, $answer, 65536, length $answer) {
+        last if $answer =~ m{^Content-Length: (\d+)\r\n.*?\r\n\r\n(.*)}ms
+                && length($2) >= $1;
+    }
+    alarm 0;
+
+    my ($head, $body) = split /\r\n\r\n/, $answer, 2;
+    my ($status) = ($head // '') =~ m{^HTTP/1\.1 (\d+)};
+
+    return [ $status || 0, $head // '', $body // '' ];
+}
+
+
+# raw_head('POST', '/orders', 'Header: value', ...)
+sub raw_head {
+    my ($method, $path, @headers) = @_;
+
+    return join("\r\n", "$method $path HTTP/1.1", 'Host: shop',
+                'Connection: close', @headers) . "\r\n\r\n";
+}
+
+
+# All keys of Redis with their values and all rows of PostgreSQL, when nothing
+# is left to tidy up.
+sub snapshot {
+    my ($last, $now) = ('', look());
+    my $end = time + 10;
+
+    while ($last ne $now && time < $end) {
+        sleep 0.5;
+        ($last, $now) = ($now, look());
+    }
+
+    return $now;
+}
+
+
+# Of the journal, whose consumers' times change, what was ever added to it.
+sub look {
+    my $redis = redis('EVAL', <<'_EOC_', 0);
+local keys, out = redis.call('KEYS', '*'), {}
+table.sort(keys)
+for _, key in ipairs(keys) do
+    local value
+    if string.find(key, ':journal', 1, true) then
+        local info = redis.call('XINFO', 'STREAM', key)
+        value = {}
+        for i = 1, #info, 2 do
+            if info[i] == 'entries-added' or info[i] == 'length' then
+                value[#value + 1] = info[i] .. info[i + 1]
+            end
+        end
+        value = table.concat(value, ' ')
+    elseif redis.call('TYPE', key).ok == 'hash' then
+        local all = redis.call('HGETALL', key)    -- in no order of its own
+        local pairs = {}
+        for i = 1, #all, 2 do
+            pairs[#pairs + 1] = all[i] .. '=' .. all[i + 1]
+        end
+        table.sort(pairs)
+        value = redis.sha1hex(table.concat(pairs, ' '))
+    else
+        value = redis.sha1hex(redis.call('DUMP', key))
+    end
+    out[#out + 1] = key .. ' ' .. value
+end
+return out
+_EOC_
+
+    my @tables = split /\n/, psql('SELECT tablename FROM pg_tables'
+                                  . " WHERE schemaname = 'paytrade'"
+                                  . ' ORDER BY 1');
+    my $rows = psql(join(' UNION ALL ',
+                         map { "SELECT '$_', xmin::text, t::text"
+                               . " FROM paytrade.$_ t" } @tables)
+                    . ' ORDER BY 1, 3');
+
+    return "$redis\n--\n$rows";
+}
+
+
+# Since that snapshot; tells only what has changed.
+sub unchanged {
+    my ($before, $name) = @_;
+    my @lines = map { [ split /\n/ ] } $before, snapshot();
+    my %count;
+
+    for my $i (0, 1) {
+        $count{$_} += $i ? 1 : -1 for @{ $lines[$i] };
+    }
+
+    my @changes = map { ($count{$_} < 0 ? '- ' : '+ ') . $_ }
+                  grep { $count{$_} } sort keys %count;
+
+    Test::More::ok(!@changes, $name)
+        or Test::More::diag(join "\n", @changes);
+}
+
+
+# The events of a partition, each a hash of its fields and `entry`.
+sub events {
+    my ($partition) = @_;
+    my $text = redis('EVAL', "return cjson.encode(redis.call('XRANGE',"
+                             . " KEYS[1], '-', '+'))", 1,
+                     '{pt:' . ($partition || 0) . '}:events');
+    my $entries = $text eq '{}' ? [] : decode_json($text);
+
+    return map { { entry => $_->[0], @{ $_->[1] } } } @$entries;
+}
+
+
+sub status_json {
+    return decode_json(http('GET', '/paytrade/status')->{content});
+}
+
+
+# Runs the code in a process of its own, for it may block; gives its pid.
+sub in_background {
+    my ($code) = @_;
+    my $pid = fork;
+
+    die "fork: $!" if !defined $pid;
+    return $pid if $pid;
+
+    my $good = eval { $code->(); 1 };
+    print STDERR $@ if !$good;
+    POSIX::_exit($good ? 0 : 1);
 }
 
 
