@@ -22,7 +22,7 @@ ENV DEBIAN_FRONTEND=noninteractive
 RUN apt-get update \
     && apt-get install -y --no-install-recommends \
         gcc libc6-dev make nginx-dev libhiredis-dev libpq-dev \
-        libcjson-dev libssl-dev libcmocka-dev \
+        libcjson-dev libexpat1-dev libssl-dev libcmocka-dev \
     && rm -rf /var/lib/apt/lists/*
 
 WORKDIR /src
@@ -44,7 +44,7 @@ FROM debian:${DEBIAN}
 RUN apt-get update \
     && DEBIAN_FRONTEND=noninteractive \
        apt-get install -y --no-install-recommends \
-        ca-certificates libcjson1 libhiredis0.14 libpq5 nginx \
+        ca-certificates libcjson1 libexpat1 libhiredis0.14 libpq5 nginx \
     && rm -rf /var/lib/apt/lists/* \
     && mkdir -p /etc/paytrade /run/paytrade \
     && ln -sf /dev/stdout /var/log/nginx/sale.log \

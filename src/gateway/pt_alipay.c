@@ -28,13 +28,12 @@ static const pt_setting_t  pt_alipay_settings[] = {
 };
 
 
-static const char *const  pt_alipay_methods[] = { "page", "wap", NULL };
-
-
 static void *
-pt_alipay_create(unsigned decimals)
+pt_alipay_create(pt_slice_t currency, unsigned decimals)
 {
     pt_alipay_t  *conf;
+
+    (void) currency;
 
     conf = calloc(1, sizeof(pt_alipay_t));
 
@@ -206,10 +205,12 @@ pt_alipay_set_key(pt_alipay_t *conf, pt_alipay_setting_e i, pt_slice_t value,
 
 
 static int
-pt_alipay_set(void *data, const pt_setting_t *setting, pt_slice_t value,
-    const char **why)
+pt_alipay_set(void *data, const pt_setting_t *setting, pt_slice_t name,
+    pt_slice_t value, const char **why)
 {
     pt_alipay_setting_e  i;
+
+    (void) name;
 
     i = setting - pt_alipay_settings;
 
@@ -256,6 +257,17 @@ pt_alipay_check(void *data, const char **why)
 }
 
 
+static const char *const *
+pt_alipay_methods(const void *data)
+{
+    static const char *const  methods[] = { "page", "wap", NULL };
+
+    (void) data;
+
+    return methods;
+}
+
+
 pt_slice_t
 pt_alipay_text(const pt_alipay_t *conf, pt_alipay_setting_e i)
 {
@@ -274,7 +286,6 @@ pt_alipay_text(const pt_alipay_t *conf, pt_alipay_setting_e i)
 const pt_gateway_type_t  pt_alipay = {
     .name = "alipay",
     .settings = pt_alipay_settings,
-    .methods = pt_alipay_methods,
     .amount_min = 1,
     .amount_max = INT64_C(10000000000),
     .answers = {
@@ -287,6 +298,7 @@ const pt_gateway_type_t  pt_alipay = {
     .set = pt_alipay_set,
     .check = pt_alipay_check,
     .verify = pt_alipay_verify,
+    .methods = pt_alipay_methods,
     .link_text = pt_alipay_link_text,
     .sign = pt_alipay_sign,
     .link = pt_alipay_link,

@@ -18,12 +18,21 @@
 #define PT_SIGNATURE_MAX  1024         /* RSA with 8192 bits */
 
 
+/* Of a callback with several notices, which are all in memory at once. */
+#define PT_NOTICES_MAX    100
+
+/* How far from now a signed time may be, unless the configuration says. */
+#define PT_TOLERANCE_MS   INT64_C(300000)
+
+
 /* What the value of a setting is. */
 typedef enum {
     PT_SETTING_TEXT = 0,
     PT_SETTING_URL,                    /* checked: http or https */
+    PT_SETTING_TIME,                   /* set() gets milliseconds, in digits */
     PT_SETTING_FILE,                   /* set() gets what is in the file */
-    PT_SETTING_SECRET_FILE             /* the same; a warning if all may read */
+    PT_SETTING_SECRET_FILE,            /* the same; a warning if all may read */
+    PT_SETTING_NAMED_FILE              /* NAME FILE: set() gets both */
 } pt_setting_e;
 
 
@@ -40,21 +49,35 @@ typedef enum {
     PT_NOTICE_PAID = 0,
     PT_NOTICE_REFUNDED,
     PT_NOTICE_CLOSED,
+    PT_NOTICE_UNCONFIRMED,             /* a refund, not proven: only noted */
     PT_NOTICE_IGNORED                  /* genuine, nothing to do */
 } pt_notice_e;
 
 
+typedef struct pt_notice_s  pt_notice_t;
+
+
 /* The normal form of all gateways' callbacks.  Amounts in minor units. */
-typedef struct {
+struct pt_notice_s {
     pt_notice_e      kind;
     pt_slice_t       out_trade_no;     /* prefix and pay_no, as received */
     pt_slice_t       trade_no;         /* the gateway's number */
-    int64_t          amount;           /* of the whole payment */
+    pt_slice_t       event_id;         /* the same when it is sent again */
+    int64_t          amount;           /* of the whole payment; -1: not told */
     pt_slice_t       currency;         /* empty: the gateway tells none */
     pt_slice_t       refund_no;        /* of a refund */
-    int64_t          refunded;         /* all that was refunded so far */
+    int64_t          refunded;         /* all that was refunded so far, or */
+    unsigned         one_refund:1;     /* only what this refund gave back */
     int64_t          paid_at;          /* ms since 1970; 0: not told */
-} pt_notice_t;
+
+    /*
+     * Where a callback has several notices, each signed by itself: the next
+     * one, and what became of this one.  Those that are genuine count, also
+     * beside one that is not.
+     */
+    pt_notice_t     *next;
+    unsigned         genuine:1;        /* only set where there are several */
+};
 
 
 /* Words for logs, counters and $paytrade_verify are in pt_verify_words. */
@@ -64,10 +87,15 @@ typedef enum {
     PT_VERIFY_BAD_FORM,                /* cannot be read, or a name twice */
     PT_VERIFY_MISSING,                 /* a parameter that must be there */
     PT_VERIFY_BAD_ALGORITHM,           /* not the one that is configured */
+    PT_VERIFY_UNKNOWN_KEY,             /* it names one that we do not have */
     PT_VERIFY_BAD_SIGNATURE,
+    PT_VERIFY_STALE,                   /* signed too long ago, or to come */
+    PT_VERIFY_BAD_CIPHERTEXT,
     PT_VERIFY_AMBIGUOUS,               /* a value that looks like several */
     PT_VERIFY_WRONG_APP,
+    PT_VERIFY_WRONG_MERCHANT,
     PT_VERIFY_WRONG_SELLER,
+    PT_VERIFY_WRONG_MODE,              /* test instead of live, or live */
     PT_VERIFY_BAD_VALUE,               /* signed, but makes no sense */
     PT_VERIFY_NO_MEMORY,
     PT_VERIFY_RESULTS
@@ -79,6 +107,7 @@ typedef struct {
     pt_slice_t       body;
     pt_slice_t     (*header)(void *ctx, const char *name);
     void            *ctx;
+    int64_t          now;              /* ms since 1970, for signed times */
     pt_alloc_pt      alloc;            /* what the notice points into */
     void            *alloc_ctx;
 } pt_callback_t;
@@ -119,28 +148,43 @@ typedef struct {
 typedef struct {
     const char          *name;         /* of `type` in the configuration */
     const pt_setting_t  *settings;     /* ends with a name of NULL */
-    const char *const   *methods;      /* ends with NULL; the first: default */
     int64_t              amount_min;   /* that a payment may have, in minor */
     int64_t              amount_max;   /* units */
     pt_answer_t          answers[PT_ANSWERS];
 
-    /* A configuration for amounts with this many decimals; NULL: no memory. */
-    void              *(*create)(unsigned decimals);
+    /*
+     * A configuration for a shop with this currency, such as CNY, and so many
+     * decimals; the slice lives as long.  NULL: no memory.
+     */
+    void              *(*create)(pt_slice_t currency, unsigned decimals);
     void               (*destroy)(void *conf);
 
     /*
-     * Takes one value of a setting: 0, or -1 with a sentence in *why that
-     * names the remedy and no secret.  The value is copied.
+     * Takes one value of a setting, and its name where it has one: 0, or -1
+     * with a sentence in *why that names the remedy and no secret.  Both are
+     * copied.
      */
     int                (*set)(void *conf, const pt_setting_t *setting,
-                              pt_slice_t value, const char **why);
+                              pt_slice_t name, pt_slice_t value,
+                              const char **why);
 
     /* All settings are there: 0, or -1 and why. */
     int                (*check)(void *conf, const char **why);
 
+    /*
+     * *notice is filled when it is PT_VERIFY_OK; also when it is not, where a
+     * callback has several notices.
+     */
     pt_verify_e        (*verify)(const void *conf,
                                  const pt_callback_t *callback,
                                  pt_notice_t *notice);
+
+    /*
+     * The methods that a payment may be started with, here; ends with NULL, the
+     * first is the default.  None: the shop starts its payments itself, and the
+     * three below are not called.
+     */
+    const char *const *(*methods)(const void *conf);
 
     /*
      * A link in three steps: the text to sign, its signature (which alone

@@ -74,7 +74,9 @@ ngx_http_paytrade_gateway_open(ngx_conf_t *cf,
         return NGX_ERROR;
     }
 
-    gateway->conf = gateway->type->create(mcf->decimals);
+    gateway->conf = gateway->type->create(pt_slice(mcf->currency.data,
+                                                 mcf->currency.len),
+                                        mcf->decimals);
     if (gateway->conf == NULL) {
         return NGX_ERROR;
     }
@@ -144,7 +146,7 @@ ngx_http_paytrade_gateway_value(ngx_conf_t *cf,
 
     why = "write another value";
 
-    if (gateway->type->set(gateway->conf, setting,
+    if (gateway->type->set(gateway->conf, setting, pt_slice_null,
                            pt_slice(line->value.data, line->value.len), &why)
         != 0)
     {
@@ -240,7 +242,8 @@ ngx_http_paytrade_gateway_read(ngx_conf_t *cf,
     }
 
     if (why == NULL
-        && gateway->type->set(gateway->conf, setting, pt_slice(data, n), &why)
+        && gateway->type->set(gateway->conf, setting, pt_slice_null,
+                              pt_slice(data, n), &why)
            != 0
         && why == NULL)
     {

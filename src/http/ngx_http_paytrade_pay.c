@@ -154,7 +154,7 @@ ngx_http_paytrade_pay_gateway(ngx_http_request_t *r, pt_problem_e *problem,
     ctx->gateway = pay->gateway->name;
 
     method = &pay->pay.method;
-    name = pay->gateway->type->methods;
+    name = pay->gateway->type->methods(pay->gateway->conf);
 
     if (method->len == 0) {
         *method = pt_slice(*name, ngx_strlen(*name));

@@ -107,7 +107,9 @@ set(const char *argument)
         value = data;
     }
 
-    if (type->set(conf, setting, pt_slice(value, len), &why) != 0) {
+    if (type->set(conf, setting, pt_slice_null, pt_slice(value, len), &why)
+        != 0)
+    {
         fail(why, argument);
     }
 }
@@ -241,7 +243,7 @@ main(int argc, char **argv)
         fail("no such type", argv[1]);
     }
 
-    conf = type->create(2);
+    conf = type->create(pt_slice_lit("CNY"), 2);
 
     for (i = 2; i < argc; i++) {
         set(argv[i]);

@@ -57,7 +57,7 @@ alipay_setting(const char *name)
 static inline int
 alipay_set(void *conf, const char *name, const char *value, const char **why)
 {
-    return pt_alipay.set(conf, alipay_setting(name),
+    return pt_alipay.set(conf, alipay_setting(name), pt_slice_null,
                          pt_slice(value, strlen(value)), why);
 }
 
@@ -70,7 +70,8 @@ alipay_set_key(void *conf, const char *name, EVP_PKEY *key, keys_form_e form,
 
     keys_file(&file, key, form);
 
-    return pt_alipay.set(conf, alipay_setting(name), keys_slice(&file), why);
+    return pt_alipay.set(conf, alipay_setting(name), pt_slice_null,
+                         keys_slice(&file), why);
 }
 
 
@@ -83,7 +84,7 @@ alipay_begin(alipay_world_t *world)
     world->alipay = keys_make(EVP_PKEY_RSA, 2048);
     world->next = keys_make(EVP_PKEY_RSA, 2560);
     world->other = keys_make(EVP_PKEY_RSA, 2048);
-    world->conf = pt_alipay.create(2);
+    world->conf = pt_alipay.create(pt_slice_lit("CNY"), 2);
 
     keys_check(world->conf != NULL);
 

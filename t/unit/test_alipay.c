@@ -685,7 +685,7 @@ test_settings(void **state)
     void        *conf;
     const char  *why;
 
-    conf = pt_alipay.create(2);
+    conf = pt_alipay.create(pt_slice_lit("CNY"), 2);
 
     refused(conf, "app_id", "", "digits");
     refused(conf, "app_id", "20a", "digits");
@@ -731,7 +731,7 @@ test_check(void **state)
     void        *conf;
     const char  *why;
 
-    conf = pt_alipay.create(2);
+    conf = pt_alipay.create(pt_slice_lit("CNY"), 2);
     complete(conf, &why);
 
     assert_int_equal(pt_alipay.check(conf, &why), -1);
@@ -755,7 +755,7 @@ test_check(void **state)
     pt_alipay.destroy(conf);
 
     for (i = 0; i <= 4; i++) {
-        conf = pt_alipay.create(i);
+        conf = pt_alipay.create(pt_slice_lit("CNY"), i);
         complete(conf, &why);
         assert_int_equal(alipay_set_key(conf, "public_key", world.alipay,
                                         KEYS_SPKI, &why), 0);
@@ -764,7 +764,7 @@ test_check(void **state)
         pt_alipay.destroy(conf);
     }
 
-    conf = pt_alipay.create(2);
+    conf = pt_alipay.create(pt_slice_lit("CNY"), 2);
     complete(conf, &why);
     assert_int_equal(alipay_set_key(conf, "public_key", world.app, KEYS_SPKI,
                                     &why), 0);

@@ -105,7 +105,7 @@ test_few_settings(void **state)
     pt_link_t    link;
     const char  *why, *url;
 
-    conf = pt_alipay.create(2);
+    conf = pt_alipay.create(pt_slice_lit("CNY"), 2);
     assert_int_equal(alipay_set(conf, "app_id", "1", &why), 0);
     assert_int_equal(alipay_set(conf, "seller_id", "2", &why), 0);
     assert_int_equal(alipay_set(conf, "notify_url", "http://x/", &why), 0);
