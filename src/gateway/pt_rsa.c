@@ -1,14 +1,17 @@
 /*
- * RSA keys and signatures, with OpenSSL 1.1.1 or 3.
+ * RSA keys, certificates and signatures, with OpenSSL 1.1.1 or 3.
  *
  * No error of ours is left in OpenSSL's queue: it would be taken for one of
  * somebody's TLS connection.
  */
 
+#include <openssl/asn1.h>
 #include <openssl/bio.h>
+#include <openssl/bn.h>
 #include <openssl/crypto.h>
 #include <openssl/err.h>
 #include <openssl/evp.h>
+#include <openssl/objects.h>
 #include <openssl/pem.h>
 #include <openssl/x509.h>
 
@@ -30,7 +33,7 @@ typedef enum {
 } pt_rsa_kind_e;
 
 
-/* What a file held: the key in DER, which is wiped when it is done with. */
+/* What a file held, in DER, which is wiped when it is done with. */
 typedef struct {
     pt_rsa_kind_e   kind;
     unsigned char   der[PT_RSA_DER_MAX];
@@ -38,11 +41,22 @@ typedef struct {
 } pt_rsa_file_t;
 
 
-static const char  pt_rsa_no_key[] =
-    "holds no RSA key: write the path of a PEM file that does";
+static const char *
+pt_rsa_none(pt_rsa_kind_e wanted)
+{
+    return wanted == PT_RSA_CERTIFICATE
+           ? "holds no certificate: write the path of a PEM file that does"
+           : "holds no RSA key: write the path of a PEM file that does";
+}
 
-static const char  pt_rsa_damaged[] =
-    "holds a damaged key: copy or make it again";
+
+static const char *
+pt_rsa_damaged(pt_rsa_kind_e wanted)
+{
+    return wanted == PT_RSA_CERTIFICATE
+           ? "holds a damaged certificate: download it again"
+           : "holds a damaged key: copy or make it again";
+}
 
 
 static pt_rsa_kind_e
@@ -75,7 +89,8 @@ pt_rsa_kind(const char *name, const char *header)
 
 
 static int
-pt_rsa_pem(pt_slice_t file, pt_rsa_file_t *found, const char **why)
+pt_rsa_pem(pt_slice_t file, pt_rsa_kind_e wanted, pt_rsa_file_t *found,
+    const char **why)
 {
     int             rc, blocks;
     BIO            *bio;
@@ -98,7 +113,8 @@ pt_rsa_pem(pt_slice_t file, pt_rsa_file_t *found, const char **why)
             memcpy(found->der, data, len);
 
         } else {
-            *why = "holds more than one key: write each to a file of its own";
+            *why = "holds more than one key or certificate: write each to a "
+                   "file of its own";
             rc = -1;
         }
 
@@ -111,7 +127,7 @@ pt_rsa_pem(pt_slice_t file, pt_rsa_file_t *found, const char **why)
 
     if (blocks == 0) {
         *why = ERR_GET_REASON(ERR_peek_last_error()) == PEM_R_NO_START_LINE
-               ? pt_rsa_no_key : pt_rsa_damaged;
+               ? pt_rsa_none(wanted) : pt_rsa_damaged(wanted);
         rc = -1;
     }
 
@@ -156,11 +172,48 @@ pt_rsa_bare(pt_slice_t file, pt_rsa_file_t *found)
 }
 
 
+static X509 *
+pt_rsa_x509(const pt_rsa_file_t *found)
+{
+    X509                 *x509;
+    const unsigned char  *p;
+
+    p = found->der;
+    x509 = d2i_X509(NULL, &p, found->len);
+
+    if (x509 && p != found->der + found->len) {
+        X509_free(x509);
+        return NULL;
+    }
+
+    return x509;
+}
+
+
+static pt_rsa_t *
+pt_rsa_from_x509(const pt_rsa_file_t *found)
+{
+    X509      *x509;
+    pt_rsa_t  *key;
+
+    x509 = pt_rsa_x509(found);
+    key = x509 ? X509_get_pubkey(x509) : NULL;
+
+    X509_free(x509);
+
+    return key;
+}
+
+
 static pt_rsa_t *
 pt_rsa_from_der(const pt_rsa_file_t *found, pt_rsa_kind_e kind)
 {
     pt_rsa_t             *key;
     const unsigned char  *p;
+
+    if (kind == PT_RSA_CERTIFICATE) {
+        return pt_rsa_from_x509(found);
+    }
 
     p = found->der;
 
@@ -189,26 +242,57 @@ pt_rsa_from_der(const pt_rsa_file_t *found, pt_rsa_kind_e kind)
 static pt_rsa_t *
 pt_rsa_guess(pt_rsa_file_t *found)
 {
+    size_t     i;
     pt_rsa_t  *key;
 
-    key = pt_rsa_from_der(found, PT_RSA_PUBLIC);
-    if (key) {
-        found->kind = PT_RSA_PUBLIC;
-        return key;
+    static const pt_rsa_kind_e  kinds[] = {
+        PT_RSA_PUBLIC, PT_RSA_PRIVATE, PT_RSA_CERTIFICATE
+    };
+
+    for (i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++) {
+        key = pt_rsa_from_der(found, kinds[i]);
+
+        if (key) {
+            found->kind = kinds[i];
+            return key;
+        }
     }
 
-    key = pt_rsa_from_der(found, PT_RSA_PRIVATE);
-    if (key) {
-        found->kind = PT_RSA_PRIVATE;
-    }
+    return NULL;
+}
 
-    return key;
+
+/* A certificate is wanted. */
+static const char *
+pt_rsa_not_certificate(pt_rsa_kind_e kind)
+{
+    switch (kind) {
+
+    case PT_RSA_CERTIFICATE:
+        return NULL;
+
+    case PT_RSA_PRIVATE:
+    case PT_RSA_ENCRYPTED:
+        return "holds a private key: write the path of the gateway's "
+               "certificate";
+
+    case PT_RSA_PUBLIC:
+        return "holds a public key: write the path of a certificate here, "
+               "that of a key as public_key";
+
+    default:
+        return pt_rsa_none(PT_RSA_CERTIFICATE);
+    }
 }
 
 
 static const char *
 pt_rsa_wrong_kind(pt_rsa_kind_e kind, pt_rsa_kind_e wanted)
 {
+    if (wanted == PT_RSA_CERTIFICATE) {
+        return pt_rsa_not_certificate(kind);
+    }
+
     if (kind == PT_RSA_CERTIFICATE) {
         return "holds a certificate: write the path of a file with the key "
                "itself";
@@ -232,7 +316,7 @@ pt_rsa_wrong_kind(pt_rsa_kind_e kind, pt_rsa_kind_e wanted)
                "private key";
     }
 
-    return kind == wanted ? NULL : pt_rsa_no_key;
+    return kind == wanted ? NULL : pt_rsa_none(wanted);
 }
 
 
@@ -258,7 +342,7 @@ pt_rsa_unfit(const pt_rsa_t *key, pt_rsa_kind_e kind)
     /* a private key holds the public one besides; damage shows in a trial */
 
     if (kind == PT_RSA_PRIVATE && !pt_rsa_pair(key, key)) {
-        return pt_rsa_damaged;
+        return pt_rsa_damaged(kind);
     }
 
     return NULL;
@@ -272,22 +356,21 @@ pt_rsa_read(pt_slice_t file, pt_rsa_kind_e wanted, pt_rsa_file_t *found,
     pt_rsa_t  *key;
 
     if (file.len == 0 || file.len > PT_RSA_FILE_MAX) {
-        *why = pt_rsa_no_key;
+        *why = pt_rsa_none(wanted);
         return NULL;
     }
 
     if (pt_rsa_bare(file, found) == 0) {
         key = pt_rsa_guess(found);
 
-    } else if (pt_rsa_pem(file, found, why) != 0) {
+    } else if (pt_rsa_pem(file, wanted, found, why) != 0) {
         return NULL;
 
     } else {
-        key = found->kind <= PT_RSA_PUBLIC
-              ? pt_rsa_from_der(found, found->kind) : NULL;
+        key = found->kind == wanted ? pt_rsa_from_der(found, wanted) : NULL;
 
         if (key == NULL && found->kind == wanted) {
-            *why = pt_rsa_damaged;
+            *why = pt_rsa_damaged(wanted);
             return NULL;
         }
     }
@@ -307,8 +390,57 @@ pt_rsa_read(pt_slice_t file, pt_rsa_kind_e wanted, pt_rsa_file_t *found,
 }
 
 
+/* Two digits a byte, as most programs write it: 0 or -1. */
+static int
+pt_rsa_serial(const X509 *x509, char *serial)
+{
+    int      rc;
+    char    *hex;
+    BIGNUM  *n;
+
+    n = ASN1_INTEGER_to_BN(X509_get0_serialNumber(x509), NULL);
+    hex = n ? BN_bn2hex(n) : NULL;
+
+    rc = hex && hex[0] != '-' && strlen(hex) <= PT_RSA_SERIAL_MAX ? 0 : -1;
+
+    if (rc == 0) {
+        strcpy(serial, hex);
+    }
+
+    OPENSSL_free(hex);
+    BN_free(n);
+
+    return rc;
+}
+
+
+static int
+pt_rsa_describe(const pt_rsa_file_t *found, pt_rsa_certificate_t *certificate)
+{
+    int    rc;
+    X509  *x509;
+
+    x509 = pt_rsa_x509(found);
+    if (x509 == NULL) {
+        return -1;
+    }
+
+    certificate->name[0] = '\0';
+    (void) X509_NAME_get_text_by_NID(X509_get_subject_name(x509),
+                                     NID_commonName, certificate->name,
+                                     sizeof(certificate->name));
+
+    rc = pt_rsa_serial(x509, certificate->serial);
+
+    X509_free(x509);
+
+    return rc;
+}
+
+
 static pt_rsa_t *
-pt_rsa_load(pt_slice_t file, pt_rsa_kind_e wanted, const char **why)
+pt_rsa_load(pt_slice_t file, pt_rsa_kind_e wanted,
+    pt_rsa_certificate_t *certificate, const char **why)
 {
     pt_rsa_t       *key;
     pt_rsa_file_t   found;
@@ -317,7 +449,15 @@ pt_rsa_load(pt_slice_t file, pt_rsa_kind_e wanted, const char **why)
     found.len = 0;
 
     ERR_set_mark();
+
     key = pt_rsa_read(file, wanted, &found, why);
+
+    if (key && certificate && pt_rsa_describe(&found, certificate) != 0) {
+        *why = pt_rsa_damaged(wanted);
+        EVP_PKEY_free(key);
+        key = NULL;
+    }
+
     ERR_pop_to_mark();
 
     OPENSSL_cleanse(&found, sizeof(found));
@@ -329,14 +469,22 @@ pt_rsa_load(pt_slice_t file, pt_rsa_kind_e wanted, const char **why)
 pt_rsa_t *
 pt_rsa_private(pt_slice_t file, const char **why)
 {
-    return pt_rsa_load(file, PT_RSA_PRIVATE, why);
+    return pt_rsa_load(file, PT_RSA_PRIVATE, NULL, why);
 }
 
 
 pt_rsa_t *
 pt_rsa_public(pt_slice_t file, const char **why)
 {
-    return pt_rsa_load(file, PT_RSA_PUBLIC, why);
+    return pt_rsa_load(file, PT_RSA_PUBLIC, NULL, why);
+}
+
+
+pt_rsa_t *
+pt_rsa_certificate(pt_slice_t file, pt_rsa_certificate_t *certificate,
+    const char **why)
+{
+    return pt_rsa_load(file, PT_RSA_CERTIFICATE, certificate, why);
 }
 
 

@@ -1,5 +1,6 @@
 /*
- * RSA keys and signatures: SHA-256 with PKCS#1 v1.5, 2048 bits and more.
+ * RSA keys, also those in certificates, and signatures: SHA-256 with PKCS#1
+ * v1.5, 2048 bits and more.
  *
  * A key is read-only, so any number of threads may use one.
  */
@@ -15,8 +16,19 @@
 #define PT_RSA_SIZE_MAX  (PT_RSA_BITS_MAX / 8)
 
 
+/* A serial number has 20 bytes at most, in hexadecimal digits. */
+#define PT_RSA_SERIAL_MAX  40
+#define PT_RSA_NAME_MAX    64
+
+
 /* What OpenSSL calls an EVP_PKEY. */
 typedef struct evp_pkey_st  pt_rsa_t;
+
+
+typedef struct {
+    char         serial[PT_RSA_SERIAL_MAX + 1];   /* upper case, two a byte */
+    char         name[PT_RSA_NAME_MAX + 1];       /* the subject's, or empty */
+} pt_rsa_certificate_t;
 
 
 /*
@@ -27,6 +39,14 @@ typedef struct evp_pkey_st  pt_rsa_t;
  */
 pt_rsa_t *pt_rsa_private(pt_slice_t file, const char **why);
 pt_rsa_t *pt_rsa_public(pt_slice_t file, const char **why);
+
+/*
+ * The key of the one certificate in a file, and what it is called.  Whether it
+ * is signed by somebody, and when it ends, is not looked at: the file is
+ * trusted.
+ */
+pt_rsa_t *pt_rsa_certificate(pt_slice_t file,
+    pt_rsa_certificate_t *certificate, const char **why);
 
 /* NULL is fine. */
 void pt_rsa_free(pt_rsa_t *key);

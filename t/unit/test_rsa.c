@@ -4,7 +4,7 @@
 
 #include <openssl/err.h>
 
-#include "keys.h"
+#include "certificate.h"
 #include "pt_rsa.h"
 #include "unit.h"
 
@@ -313,6 +313,133 @@ test_signatures(void **state)
 }
 
 
+static pt_rsa_certificate_t  described;
+
+
+static pt_rsa_t *
+describe(pt_slice_t text, const char **why)
+{
+    memset(&described, 'x', sizeof(described));
+
+    return pt_rsa_certificate(text, &described, why);
+}
+
+
+static pt_slice_t
+certificate_of(EVP_PKEY *key, const char *serial, const char *name)
+{
+    certificate_file(&file, key, serial, name);
+
+    return unit_mem(file.data, file.len);
+}
+
+
+static void
+test_certificates(void **state)
+{
+    size_t       i, size;
+    pt_rsa_t    *private, *key;
+    pt_slice_t   text;
+    const char  *why;
+
+    static const struct {
+        const char  *serial, *name, *written;
+    } cases[] = {
+        { "5157F09EFDC096DE15EBE81A47057A7232F1B8E1", "Tenpay.com sign",
+          "5157F09EFDC096DE15EBE81A47057A7232F1B8E1" },
+        { "A1", "1900000109", "A1" },
+        { "0A01", NULL, "0A01" },
+        { "a01", "x", "0A01" },
+        { "1", "\xe6\x94\xaf\xe4\xbb\x98", "01" },
+        { "0", "x", "0" },
+    };
+
+    private = pt_rsa_private(file_of(pair, KEYS_PKCS8), &why);
+
+    for (i = 0; i < N(cases); i++) {
+        text = certificate_of(pair, cases[i].serial, cases[i].name);
+        key = describe(text, &why);
+
+        assert_non_null(key);
+        assert_string_equal(described.serial, cases[i].written);
+        assert_string_equal(described.name, cases[i].name ? cases[i].name : "");
+        assert_true(pt_rsa_pair(private, key));
+        pt_rsa_free(key);
+    }
+
+    /* the Base64 alone, and text around it */
+
+    size = file.len;
+    keys_strip(&file);
+    key = describe(unit_mem(file.data, file.len), &why);
+    assert_non_null(key);
+    assert_true(file.len < size);
+    pt_rsa_free(key);
+
+    key = describe(unit_fmt("WeChat's\n%.*s\n", (int) text.len, text.data),
+                   &why);
+    assert_non_null(key);
+    pt_rsa_free(key);
+
+    pt_rsa_free(private);
+    assert_int_equal(ERR_peek_error(), 0);
+}
+
+
+static void
+test_certificates_refused(void **state)
+{
+    int          i;
+    EVP_PKEY    *key;
+    pt_rsa_t    *taken;
+    pt_slice_t   s;
+    const char  *why;
+
+    refused(describe, file_of(pair, KEYS_PKCS8), "holds a private key");
+    refused(describe, file_of(pair, KEYS_ENCRYPTED), "holds a private key");
+    refused(describe, file_of(pair, KEYS_SPKI), "holds a public key");
+    refused(describe, pt_slice_null, "holds no certificate");
+    refused(describe, unit_str("hello"), "holds no certificate");
+    refused(describe, unit_repeat("A", 70000), "holds no certificate");
+    refused(describe, unit_str("-----BEGIN CERTIFICATE-----\nZm9v\n"
+                               "-----END CERTIFICATE-----\n"),
+            "damaged certificate");
+    refused(describe, unit_str("-----BEGIN CERTIFICATE REQUEST-----\nZm9v\n"
+                               "-----END CERTIFICATE REQUEST-----\n"),
+            "damaged certificate");
+    refused(describe, certificate_of(pair, "-1", "x"), "damaged certificate");
+    refused(describe, certificate_of(pair,
+                            "7F57F09EFDC096DE15EBE81A47057A7232F1B8E100", "x"),
+            "damaged certificate");
+
+    s = certificate_of(pair, "1", "x");
+    refused(describe, unit_fmt("%.*s%.*s", (int) s.len, s.data, (int) s.len,
+                               s.data), "more than one");
+    refused(pt_rsa_private, s, "holds a certificate");
+    keys_strip(&file);
+    refused(pt_rsa_public, keys_slice(&file), "holds a certificate");
+
+    key = keys_make(EVP_PKEY_RSA, 1024);
+    refused(describe, certificate_of(key, "1", "x"), "2048");
+    EVP_PKEY_free(key);
+
+    key = keys_make(EVP_PKEY_ED25519, 0);
+    refused(describe, certificate_of(key, "1", "x"), "RSA");
+    EVP_PKEY_free(key);
+
+    s = certificate_of(pair, "1", "x");
+
+    for (i = 0; i < 300; i++) {
+        s = unit_mem(file.data, file.len);
+        ((char *) s.data)[unit_below(s.len)] = unit_random();
+        taken = describe(i % 2 ? s : unit_mem(s.data, unit_below(s.len)),
+                         &why);
+        pt_rsa_free(taken);
+        assert_int_equal(ERR_peek_error(), 0);
+    }
+}
+
+
 static int
 make_keys(void **state)
 {
@@ -345,6 +472,8 @@ main(void)
         unit_case(test_damaged),
         unit_case(test_damaged_number),
         unit_case(test_signatures),
+        unit_case(test_certificates),
+        unit_case(test_certificates_refused),
     };
 
     return cmocka_run_group_tests(tests, make_keys, free_keys);
