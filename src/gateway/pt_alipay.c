@@ -1,5 +1,6 @@
 /*
- * Alipay, in key mode with RSA2: its settings and its place in the table.
+ * Alipay with RSA2, in key mode or in certificate mode: its settings and its
+ * place in the table.
  */
 
 #include <stdlib.h>
@@ -18,12 +19,16 @@ static const char  pt_alipay_gateway[] =
 static const pt_setting_t  pt_alipay_settings[] = {
     { "app_id", PT_SETTING_TEXT, 1, 0 },
     { "seller_id", PT_SETTING_TEXT, 1, 0 },
-    { "notify_url", PT_SETTING_URL, 1, 0 },
+    { "notify_url", PT_SETTING_URL, 0, 0 },
     { "return_url", PT_SETTING_URL, 0, 0 },
     { "gateway_url", PT_SETTING_URL, 0, 0 },
     { "quit_url", PT_SETTING_URL, 0, 0 },
-    { "private_key", PT_SETTING_SECRET_FILE, 1, 0 },
-    { "public_key", PT_SETTING_FILE, 1, 1 },
+    { "signing", PT_SETTING_TEXT, 0, 0 },
+    { "private_key", PT_SETTING_SECRET_FILE, 0, 0 },
+    { "public_key", PT_SETTING_FILE, 0, 1 },
+    { "app_certificate", PT_SETTING_FILE, 0, 0 },
+    { "alipay_certificate", PT_SETTING_FILE, 0, 1 },
+    { "root_certificate", PT_SETTING_FILE, 0, 0 },
     { NULL, PT_SETTING_TEXT, 0, 0 }
 };
 
@@ -65,6 +70,7 @@ pt_alipay_destroy(void *data)
     }
 
     pt_rsa_free(conf->private_key);
+    pt_rsa_free(conf->app_key);
     free(conf);
 }
 
@@ -123,6 +129,12 @@ pt_alipay_wrong_text(pt_alipay_setting_e i, pt_slice_t value)
                         "digits";
     }
 
+    if (i == PT_ALIPAY_SIGNING) {
+        return pt_slice_eq(value, pt_slice_lit("v1"))
+               || pt_slice_eq(value, pt_slice_lit("v2"))
+               ? NULL : "write v1, or v2 where Alipay signs sign_type too";
+    }
+
     if (!pt_alipay_is_url(value)) {
         return "write a URL that starts with https:// or http://, of at most "
                "1024 printable characters";
@@ -171,34 +183,79 @@ pt_alipay_set_text(pt_alipay_t *conf, pt_alipay_setting_e i, pt_slice_t value,
 }
 
 
+/* One of Alipay's keys; takes it. */
 static int
-pt_alipay_set_key(pt_alipay_t *conf, pt_alipay_setting_e i, pt_slice_t value,
-    const char **why)
+pt_alipay_add_key(pt_alipay_t *conf, pt_rsa_t *key, const char **why)
 {
-    pt_rsa_t  *key;
-
-    if (i == PT_ALIPAY_PRIVATE_KEY) {
-        if (conf->private_key) {
-            *why = "is a second private key: remove one";
-            return -1;
-        }
-
-        conf->private_key = pt_rsa_private(value, why);
-
-        return conf->private_key ? 0 : -1;
-    }
-
-    if (conf->nkeys == PT_ALIPAY_KEYS_MAX) {
-        *why = "is one public key too many, 8 are the most: remove old ones";
-        return -1;
-    }
-
-    key = pt_rsa_public(value, why);
     if (key == NULL) {
         return -1;
     }
 
+    if (conf->nkeys == PT_ALIPAY_KEYS_MAX) {
+        pt_rsa_free(key);
+        *why = "is one public key too many, 8 are the most: remove old ones";
+        return -1;
+    }
+
     conf->public_keys[conf->nkeys++] = key;
+
+    return 0;
+}
+
+
+static int
+pt_alipay_set_private(pt_alipay_t *conf, pt_slice_t value, const char **why)
+{
+    if (conf->private_key) {
+        *why = "is a second private key: remove one";
+        return -1;
+    }
+
+    conf->private_key = pt_rsa_private(value, why);
+
+    return conf->private_key ? 0 : -1;
+}
+
+
+static int
+pt_alipay_set_app(pt_alipay_t *conf, pt_slice_t value, const char **why)
+{
+    if (conf->app_key) {
+        *why = "is a second certificate of the application: remove one";
+        return -1;
+    }
+
+    conf->app_key = pt_alipay_certificate(value, conf->app_sn, why);
+
+    return conf->app_key ? 0 : -1;
+}
+
+
+static int
+pt_alipay_set_root(pt_alipay_t *conf, pt_slice_t value, const char **why)
+{
+    if (conf->root_sn[0]) {
+        *why = "is a second file of root certificates: remove one";
+        return -1;
+    }
+
+    return pt_alipay_roots(value, conf->root_sn, why);
+}
+
+
+static int
+pt_alipay_set_certificate(pt_alipay_t *conf, pt_slice_t value,
+    const char **why)
+{
+    char  sn[PT_ALIPAY_SN_LEN];
+
+    if (pt_alipay_add_key(conf, pt_alipay_certificate(value, sn, why), why)
+        != 0)
+    {
+        return -1;
+    }
+
+    conf->ncertificates++;
 
     return 0;
 }
@@ -214,42 +271,70 @@ pt_alipay_set(void *data, const pt_setting_t *setting, pt_slice_t name,
 
     i = setting - pt_alipay_settings;
 
-    return i < PT_ALIPAY_TEXTS ? pt_alipay_set_text(data, i, value, why)
-                               : pt_alipay_set_key(data, i, value, why);
+    switch (i) {
+
+    case PT_ALIPAY_PRIVATE_KEY:
+        return pt_alipay_set_private(data, value, why);
+
+    case PT_ALIPAY_PUBLIC_KEY:
+        return pt_alipay_add_key(data, pt_rsa_public(value, why), why);
+
+    case PT_ALIPAY_APP_CERTIFICATE:
+        return pt_alipay_set_app(data, value, why);
+
+    case PT_ALIPAY_ALIPAY_CERTIFICATE:
+        return pt_alipay_set_certificate(data, value, why);
+
+    case PT_ALIPAY_ROOT_CERTIFICATE:
+        return pt_alipay_set_root(data, value, why);
+
+    default:
+        return pt_alipay_set_text(data, i, value, why);
+    }
 }
 
 
-static int
-pt_alipay_check(void *data, const char **why)
+/*
+ * In certificate mode a request names the application's certificate and the
+ * roots.  A shop that only verifies makes none.
+ */
+static const char *
+pt_alipay_wrong_certificates(const pt_alipay_t *conf)
 {
-    pt_alipay_t *conf = data;
+    int  app, roots, alipay;
 
+    app = conf->app_key != NULL;
+    roots = conf->root_sn[0] != '\0';
+    alipay = conf->ncertificates != 0;
+
+    if (app != roots
+        || (app && !alipay)
+        || (alipay && !app && conf->private_key))
+    {
+        return "needs app_certificate, alipay_certificate and "
+               "root_certificate together: write those that are missing";
+    }
+
+    if (app && conf->private_key
+        && !pt_rsa_pair(conf->private_key, conf->app_key))
+    {
+        return "has an app_certificate that is not for its private_key: write "
+               "the path of the certificate that was made from it";
+    }
+
+    return NULL;
+}
+
+
+/* The commonest mistake: no callback would ever verify. */
+static int
+pt_alipay_has_own_key(const pt_alipay_t *conf)
+{
     size_t  i;
 
-    if (conf->texts[PT_ALIPAY_APP_ID] == NULL
-        || conf->texts[PT_ALIPAY_SELLER_ID] == NULL
-        || conf->texts[PT_ALIPAY_NOTIFY_URL] == NULL
-        || conf->private_key == NULL
-        || conf->nkeys == 0)
-    {
-        *why = "needs app_id, seller_id, private_key, public_key and "
-               "notify_url: write those that are missing";
-        return -1;
-    }
-
-    if (conf->decimals != PT_ALIPAY_DECIMALS) {
-        *why = "takes amounts with two decimals: set paytrade_currency to a "
-               "currency with 2 decimals, such as \"CNY 2\"";
-        return -1;
-    }
-
-    /* the commonest mistake: no callback would ever verify */
-
-    for (i = 0; i < conf->nkeys; i++) {
+    for (i = 0; conf->private_key && i < conf->nkeys; i++) {
         if (pt_rsa_pair(conf->private_key, conf->public_keys[i])) {
-            *why = "has the application's own public key as public_key: write "
-                   "the path of Alipay's public key, from its console";
-            return -1;
+            return 1;
         }
     }
 
@@ -257,14 +342,65 @@ pt_alipay_check(void *data, const char **why)
 }
 
 
+static const char *
+pt_alipay_wrong(const pt_alipay_t *conf)
+{
+    const char  *why;
+
+    if (conf->texts[PT_ALIPAY_APP_ID] == NULL
+        || conf->texts[PT_ALIPAY_SELLER_ID] == NULL)
+    {
+        return "needs app_id and seller_id: write those that are missing";
+    }
+
+    if (!conf->private_key != !conf->texts[PT_ALIPAY_NOTIFY_URL]) {
+        return "needs private_key and notify_url together: write both, or "
+               "neither if it only verifies callbacks";
+    }
+
+    why = pt_alipay_wrong_certificates(conf);
+    if (why) {
+        return why;
+    }
+
+    if (conf->nkeys == 0) {
+        return "needs a key of Alipay: write public_key, or the three "
+               "certificates of certificate mode";
+    }
+
+    if (conf->decimals != PT_ALIPAY_DECIMALS) {
+        return "takes amounts with two decimals: set paytrade_currency to a "
+               "currency with 2 decimals, such as \"CNY 2\"";
+    }
+
+    if (pt_alipay_has_own_key(conf)) {
+        return "has the application's own public key as public_key or "
+               "alipay_certificate: write the path of Alipay's, from its "
+               "console";
+    }
+
+    return NULL;
+}
+
+
+static int
+pt_alipay_check(void *data, const char **why)
+{
+    *why = pt_alipay_wrong(data);
+
+    return *why ? -1 : 0;
+}
+
+
 static const char *const *
 pt_alipay_methods(const void *data)
 {
+    const pt_alipay_t *conf = data;
+
     static const char *const  methods[] = { "page", "wap", NULL };
+    static const char *const  none[] = { NULL };
 
-    (void) data;
-
-    return methods;
+    return conf->private_key ? methods : none;
 }
 
 

@@ -10,7 +10,7 @@
 #include "pt_base64.h"
 
 
-#define PT_ALIPAY_LINK_PARAMS  10
+#define PT_ALIPAY_LINK_PARAMS  12
 #define PT_ALIPAY_SUBJECT_MAX  256
 
 /* Beijing's time is that of UTC and eight hours. */
@@ -154,7 +154,9 @@ pt_alipay_link_params(const pt_alipay_t *conf, const pt_link_t *link,
 
     method = pt_alipay_method(link->method);
 
-    if (method == NULL || !pt_alipay_link_fits(link)) {
+    if (method == NULL || conf->private_key == NULL
+        || !pt_alipay_link_fits(link))
+    {
         return -1;
     }
 
@@ -168,25 +170,30 @@ pt_alipay_link_params(const pt_alipay_t *conf, const pt_link_t *link,
         return -1;
     }
 
-    params[0] = (pt_param_t) { pt_slice_lit("app_id"),
+    params[0] = (pt_param_t) { pt_slice_lit("alipay_root_cert_sn"),
+                               pt_slice(conf->root_sn,
+                                        strlen(conf->root_sn)) };
+    params[1] = (pt_param_t) { pt_slice_lit("app_cert_sn"),
+                               pt_slice(conf->app_sn, strlen(conf->app_sn)) };
+    params[2] = (pt_param_t) { pt_slice_lit("app_id"),
                                pt_alipay_text(conf, PT_ALIPAY_APP_ID) };
-    params[1] = (pt_param_t) { pt_slice_lit("biz_content"),
+    params[3] = (pt_param_t) { pt_slice_lit("biz_content"),
                                pt_out_slice(&content) };
-    params[2] = (pt_param_t) { pt_slice_lit("charset"),
+    params[4] = (pt_param_t) { pt_slice_lit("charset"),
                                pt_slice_lit("utf-8") };
-    params[3] = (pt_param_t) { pt_slice_lit("format"),
+    params[5] = (pt_param_t) { pt_slice_lit("format"),
                                pt_slice_lit("JSON") };
-    params[4] = (pt_param_t) { pt_slice_lit("method"), method->method };
-    params[5] = (pt_param_t) { pt_slice_lit("notify_url"),
+    params[6] = (pt_param_t) { pt_slice_lit("method"), method->method };
+    params[7] = (pt_param_t) { pt_slice_lit("notify_url"),
                                pt_alipay_text(conf, PT_ALIPAY_NOTIFY_URL) };
-    params[6] = (pt_param_t) { pt_slice_lit("return_url"),
+    params[8] = (pt_param_t) { pt_slice_lit("return_url"),
                                pt_alipay_text(conf, PT_ALIPAY_RETURN_URL) };
-    params[7] = (pt_param_t) { pt_slice_lit("sign_type"),
+    params[9] = (pt_param_t) { pt_slice_lit("sign_type"),
                                pt_slice_lit("RSA2") };
-    params[8] = (pt_param_t) { pt_slice_lit("timestamp"),
-                               pt_out_slice(&time) };
-    params[9] = (pt_param_t) { pt_slice_lit("version"),
-                               pt_slice_lit("1.0") };
+    params[10] = (pt_param_t) { pt_slice_lit("timestamp"),
+                                pt_out_slice(&time) };
+    params[11] = (pt_param_t) { pt_slice_lit("version"),
+                                pt_slice_lit("1.0") };
 
     return 0;
 }
@@ -195,25 +202,26 @@ pt_alipay_link_params(const pt_alipay_t *conf, const pt_link_t *link,
 int
 pt_alipay_link_text(const void *conf, const pt_link_t *link, pt_out_t *text)
 {
-    size_t      i;
-    pt_param_t  params[PT_ALIPAY_LINK_PARAMS];
+    size_t       i;
+    pt_param_t   params[PT_ALIPAY_LINK_PARAMS];
+    const char  *join;
 
     if (pt_alipay_link_params(conf, link, text, params) != 0) {
         return -1;
     }
+
+    join = "";
 
     for (i = 0; i < PT_ALIPAY_LINK_PARAMS; i++) {
         if (params[i].value.len == 0) {
             continue;
         }
 
-        if (i > 0) {
-            pt_out_char(text, '&');
-        }
-
+        pt_out_str(text, join);
         pt_out_put(text, params[i].name);
         pt_out_char(text, '=');
         pt_out_put(text, params[i].value);
+        join = "&";
     }
 
     return text->failed ? -1 : 0;

@@ -1,10 +1,10 @@
 /*
  * Alipay's callbacks: is one genuine, is it for us, what does it tell.
  *
- * All parameters but sign and sign_type are signed, as decoded bytes in
- * whatever character set, sorted by name and joined without escaping.  Nothing
- * that a callback says is believed before its signature is verified; only
- * sign_type is looked at, to be refused when it is not RSA2.
+ * All parameters but sign are signed, and but sign_type when the signing is v1,
+ * as decoded bytes in whatever character set, sorted by name and joined without
+ * escaping.  Nothing that a callback says is believed before its signature is
+ * verified; only sign_type is looked at, to be refused when it is not RSA2.
  */
 
 #include "pt_alipay.h"
@@ -18,6 +18,8 @@
 #define PT_ALIPAY_TIME_LEN_MAX  23
 
 #define PT_ALIPAY_ZONE  "+08:00"
+
+#define PT_ALIPAY_ID_MAX  128
 
 
 /* s begins with word, which is in lower case, whatever the case of s. */
@@ -78,16 +80,26 @@ pt_alipay_type_fits(const pt_callback_t *callback)
 
 
 static int
-pt_alipay_is_signed(pt_slice_t name)
+pt_alipay_is_v2(const pt_alipay_t *conf)
+{
+    return pt_slice_eq(pt_alipay_text(conf, PT_ALIPAY_SIGNING),
+                       pt_slice_lit("v2"));
+}
+
+
+static int
+pt_alipay_is_signed(const pt_alipay_t *conf, pt_slice_t name)
 {
     return !pt_slice_eq(name, pt_slice_lit("sign"))
-           && !pt_slice_eq(name, pt_slice_lit("sign_type"));
+           && (pt_alipay_is_v2(conf)
+               || !pt_slice_eq(name, pt_slice_lit("sign_type")));
 }
 
 
 /* The signed text; returns how many empty values it has or would have. */
 static size_t
-pt_alipay_signed_text(const pt_form_t *form, int with_empty, pt_out_t *text)
+pt_alipay_signed_text(const pt_alipay_t *conf, const pt_form_t *form,
+    int with_empty, pt_out_t *text)
 {
     size_t             i, empty;
     const pt_param_t  *param;
@@ -98,7 +110,7 @@ pt_alipay_signed_text(const pt_form_t *form, int with_empty, pt_out_t *text)
     for (i = 0; i < form->n; i++) {
         param = &form->params[i];
 
-        if (!pt_alipay_is_signed(param->name)) {
+        if (!pt_alipay_is_signed(conf, param->name)) {
             continue;
         }
 
@@ -175,7 +187,7 @@ pt_alipay_verify_form(const pt_alipay_t *conf, const pt_form_t *form,
     pt_out_init(&text, callback->alloc, callback->alloc_ctx,
                 callback->body.len);
 
-    empty = pt_alipay_signed_text(form, 1, &text);
+    empty = pt_alipay_signed_text(conf, form, 1, &text);
 
     if (text.failed) {
         return PT_VERIFY_NO_MEMORY;
@@ -186,7 +198,7 @@ pt_alipay_verify_form(const pt_alipay_t *conf, const pt_form_t *form,
     }
 
     if (empty) {
-        (void) pt_alipay_signed_text(form, 0, &text);
+        (void) pt_alipay_signed_text(conf, form, 0, &text);
 
         if (pt_alipay_verify_text(conf, pt_out_slice(&text), &signature)) {
             return PT_VERIFY_OK;
@@ -383,6 +395,36 @@ pt_alipay_read_kind(const pt_form_t *form, pt_notice_t *notice)
 }
 
 
+/*
+ * An id goes into logs and headers, and is nothing that anybody types: all but
+ * plain characters would be strange.
+ */
+static pt_verify_e
+pt_alipay_read_id(const pt_form_t *form, pt_notice_t *notice)
+{
+    size_t      i;
+    pt_slice_t  id;
+
+    if (pt_alipay_value(form, "notify_id", &id) != 0) {
+        return PT_VERIFY_OK;
+    }
+
+    if (id.len > PT_ALIPAY_ID_MAX) {
+        return PT_VERIFY_BAD_VALUE;
+    }
+
+    for (i = 0; i < id.len; i++) {
+        if (id.data[i] <= ' ' || id.data[i] > '~') {
+            return PT_VERIFY_BAD_VALUE;
+        }
+    }
+
+    notice->event_id = id;
+
+    return PT_VERIFY_OK;
+}
+
+
 static pt_verify_e
 pt_alipay_read(const pt_form_t *form, const pt_callback_t *callback,
     pt_notice_t *notice)
@@ -416,27 +458,93 @@ pt_alipay_read(const pt_form_t *form, const pt_callback_t *callback,
 }
 
 
-/* It is signed; is it for this shop? */
-static pt_verify_e
-pt_alipay_is_ours(const pt_alipay_t *conf, const pt_form_t *form)
+/*
+ * With v2, Alipay also sends messages that tell of no payment at all, such as
+ * those of the application gateway; they name no seller either.
+ */
+static int
+pt_alipay_is_message(const pt_alipay_t *conf, const pt_form_t *form)
 {
-    pt_slice_t  app, seller;
+    size_t      i;
+    pt_slice_t  value;
 
-    if (pt_alipay_value(form, "app_id", &app) != 0
-        || pt_alipay_value(form, "seller_id", &seller) != 0)
-    {
+    static const char *const  names[] = {
+        "seller_id", "out_trade_no", "trade_no", "trade_status",
+        "total_amount", "refund_fee", "gmt_refund"
+    };
+
+    if (!pt_alipay_is_v2(conf)) {
+        return 0;
+    }
+
+    for (i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+        if (pt_form_get(form, names[i], &value) == 0) {
+            return 0;
+        }
+    }
+
+    return 1;
+}
+
+
+static pt_verify_e
+pt_alipay_is_app(const pt_alipay_t *conf, const pt_form_t *form)
+{
+    pt_slice_t  app;
+
+    if (pt_alipay_value(form, "app_id", &app) != 0) {
         return PT_VERIFY_MISSING;
     }
 
-    if (!pt_slice_eq(app, pt_alipay_text(conf, PT_ALIPAY_APP_ID))) {
-        return PT_VERIFY_WRONG_APP;
+    return pt_slice_eq(app, pt_alipay_text(conf, PT_ALIPAY_APP_ID))
+           ? PT_VERIFY_OK : PT_VERIFY_WRONG_APP;
+}
+
+
+static pt_verify_e
+pt_alipay_is_seller(const pt_alipay_t *conf, const pt_form_t *form)
+{
+    pt_slice_t  seller;
+
+    if (pt_alipay_value(form, "seller_id", &seller) != 0) {
+        return PT_VERIFY_MISSING;
     }
 
-    if (!pt_slice_eq(seller, pt_alipay_text(conf, PT_ALIPAY_SELLER_ID))) {
-        return PT_VERIFY_WRONG_SELLER;
+    return pt_slice_eq(seller, pt_alipay_text(conf, PT_ALIPAY_SELLER_ID))
+           ? PT_VERIFY_OK : PT_VERIFY_WRONG_SELLER;
+}
+
+
+/* It is signed; is it for this shop, and what does it tell? */
+static pt_verify_e
+pt_alipay_tell(const pt_alipay_t *conf, const pt_form_t *form,
+    const pt_callback_t *callback, pt_notice_t *notice)
+{
+    pt_verify_e  rc;
+
+    rc = pt_alipay_is_app(conf, form);
+    if (rc != PT_VERIFY_OK) {
+        return rc;
     }
 
-    return PT_VERIFY_OK;
+    if (pt_alipay_is_message(conf, form)) {
+        notice->kind = PT_NOTICE_IGNORED;
+        notice->amount = -1;
+
+        return pt_alipay_read_id(form, notice);
+    }
+
+    rc = pt_alipay_is_seller(conf, form);
+    if (rc != PT_VERIFY_OK) {
+        return rc;
+    }
+
+    rc = pt_alipay_read_id(form, notice);
+    if (rc != PT_VERIFY_OK) {
+        return rc;
+    }
+
+    return pt_alipay_read(form, callback, notice);
 }
 
 
@@ -473,12 +581,7 @@ pt_alipay_verify(const void *data, const pt_callback_t *callback,
         return PT_VERIFY_AMBIGUOUS;
     }
 
-    rc = pt_alipay_is_ours(conf, &form);
-    if (rc != PT_VERIFY_OK) {
-        return rc;
-    }
-
-    rc = pt_alipay_read(&form, callback, notice);
+    rc = pt_alipay_tell(conf, &form, callback, notice);
 
     if (rc != PT_VERIFY_OK) {
         memset(notice, 0, sizeof(pt_notice_t));

@@ -1,7 +1,8 @@
 /*
  * Any body as a callback of Alipay.  The first byte chooses: as it is, which
  * must never be accepted, for nobody signed it; or signed here, which reaches
- * what is behind the signature; or signed without its empty values.
+ * what is behind the signature; or signed without its empty values; or with
+ * sign_type.  Or it is a file with certificates.
  */
 
 #include "alipay.h"
@@ -12,6 +13,7 @@ int LLVMFuzzerInitialize(int *argc, char ***argv);
 
 
 static alipay_world_t  world;
+static const void     *conf;
 static fuzz_memory_t   memory;
 static char            texts[ALIPAY_TEXT_MAX], text[ALIPAY_TEXT_MAX];
 static char            body[ALIPAY_TEXT_MAX];
@@ -42,7 +44,7 @@ verify(const char *data, size_t len, pt_notice_t *notice)
     callback.alloc = fuzz_alloc;
     callback.alloc_ctx = &memory;
 
-    rc = pt_alipay.verify(world.conf, &callback, notice);
+    rc = pt_alipay.verify(conf, &callback, notice);
     check(rc < PT_VERIFY_RESULTS && rc != PT_VERIFY_BAD_TYPE
           && rc != PT_VERIFY_NO_MEMORY);
 
@@ -55,6 +57,14 @@ verify(const char *data, size_t len, pt_notice_t *notice)
 static void
 check_notice(const pt_notice_t *notice)
 {
+    check(notice->event_id.len <= 128);
+
+    if (notice->amount == -1) {
+        check(conf == world.v2 && notice->kind == PT_NOTICE_IGNORED
+              && notice->out_trade_no.len == 0 && notice->trade_no.len == 0);
+        return;
+    }
+
     check(pt_name_valid(notice->out_trade_no));
     check(pt_name_valid(notice->trade_no));
     check(notice->amount > 0 && notice->amount <= PT_AMOUNT_MAX);
@@ -130,7 +140,7 @@ check_signed(pt_slice_t s, int mode)
         return;
     }
 
-    len = alipay_body(&form, mode, 0, body);
+    len = alipay_body(&form, mode > 0, 0, body);
     rc = verify(body, len, &notice);
 
     check(len > PT_FORM_SIZE_MAX
@@ -147,8 +157,38 @@ check_signed(pt_slice_t s, int mode)
     /* not a byte more is signed than was signed */
 
     alipay_put(&form, "zz", "1");
-    rc = verify(body, alipay_body(&form, mode, 0, body), &notice);
+    rc = verify(body, alipay_body(&form, mode > 0, 0, body), &notice);
     check(rc == PT_VERIFY_BAD_SIGNATURE || rc == PT_VERIFY_BAD_FORM);
+}
+
+
+static void
+check_certificates(pt_slice_t s)
+{
+    char         sn[PT_ALIPAY_SN_LEN], roots[PT_ALIPAY_ROOTS_LEN + 1];
+    char        *copy;
+    pt_rsa_t    *key;
+    const char  *why;
+
+    copy = malloc(s.len ? s.len : 1);
+    memcpy(copy, s.data, s.len);
+    s.data = copy;
+
+    why = NULL;
+    key = pt_alipay_certificate(s, sn, &why);
+    check((key == NULL) == (why != NULL));
+    pt_rsa_free(key);
+
+    why = NULL;
+
+    if (pt_alipay_roots(s, roots, &why) == 0) {
+        check(why == NULL && (strlen(roots) + 1) % 33 == 0);
+
+    } else {
+        check(why != NULL && roots[0] == '\0');
+    }
+
+    free(copy);
 }
 
 
@@ -174,11 +214,26 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
     s = pt_slice(data + 1, size - 1);
 
-    if (data[0] % 3 == 0) {
-        check(verify(s.data, s.len, &notice) != PT_VERIFY_OK);
+    conf = world.conf;
 
-    } else {
-        check_signed(s, data[0] % 3 - 1);
+    switch (data[0] % 8) {
+
+    case 1:
+    case 2:
+        check_signed(s, data[0] % 8 - 1);
+        break;
+
+    case 3:
+        conf = world.v2;
+        check_signed(s, 2);
+        break;
+
+    case 4:
+        check_certificates(s);
+        break;
+
+    default:
+        check(verify(s.data, s.len, &notice) != PT_VERIFY_OK);
     }
 
     fuzz_free(&memory);

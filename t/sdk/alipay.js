@@ -1,8 +1,8 @@
 // alipay.js MODULES PROGRAM: our gateway beside Alipay's own SDK.
 //
 // MODULES is a folder with node_modules, PROGRAM is verify.c, built.  Makes
-// keys, thousands of callbacks and some links; prints TAP.  SEED (in the
-// environment) repeats a run.
+// keys, certificates, thousands of callbacks and some links; prints TAP.  SEED
+// (in the environment) repeats a run.
 //
 // What the SDK refuses, we must refuse, but for the two exceptions below,
 // which are verified without it.  Where we refuse what it accepts, the reason
@@ -22,6 +22,8 @@ const querystring = require('node:querystring');
 
 const [modules, program] = process.argv.slice(2);
 const { AlipaySdk } = createRequire(path.resolve(modules, 'x'))('alipay-sdk');
+const { getSN } = require(path.resolve(modules,
+    'node_modules/alipay-sdk/dist/commonjs/antcertutil.js'));
 
 const APP = '2021000000000001';
 const SELLER = '2088000000000001';
@@ -85,13 +87,18 @@ for (const name of ['app', 'alipay', 'other']) {
 }
 
 
+const SETTINGS = {
+    app_id: APP, seller_id: SELLER, notify_url: NOTIFY,
+    private_key: path.join(dir, 'app.pem'),
+    public_key: path.join(dir, 'alipay.pub.pem') };
+
+
+// The answers of our gateway; a setting that is null is left out.
 function ask(lines, settings) {
-    const all = {
-        app_id: APP, seller_id: SELLER, notify_url: NOTIFY,
-        private_key: path.join(dir, 'app.pem'),
-        public_key: path.join(dir, 'alipay.pub.pem'), ...settings };
+    const all = Object.entries({ ...SETTINGS, ...settings })
+        .filter(([, value]) => value !== null);
     const result = spawnSync(program, ['alipay'].concat(
-        Object.entries(all).map(([name, value]) => `${name}=${value}`)), {
+        all.map(([name, value]) => `${name}=${value}`)), {
         input: lines.join('\n') + '\n', encoding: 'utf8',
         maxBuffer: 1 << 28, timeout: 60000 });
 
@@ -114,13 +121,54 @@ function hex(data) {
 }
 
 
+function read(name) {
+    return fs.readFileSync(path.join(dir, name), 'ascii');
+}
+
+
 const sdk = new AlipaySdk({
-    appId: APP,
-    keyType: 'PKCS1',
-    privateKey: fs.readFileSync(path.join(dir, 'app.pem'), 'ascii'),
-    alipayPublicKey: fs.readFileSync(path.join(dir, 'alipay.pub.pem'),
-                                     'ascii'),
-});
+    appId: APP, keyType: 'PKCS1', privateKey: read('app.pem'),
+    alipayPublicKey: read('alipay.pub.pem') });
+
+
+// Certificates, by OpenSSL's own program; the keys are those above.
+function make_certificate(name, key, subject, serial) {
+    const file = path.join(dir, `${name}.crt`);
+    const result = spawnSync('openssl', ['req', '-x509', '-new', '-utf8',
+        '-key', path.join(dir, `${key}.pem`), '-subj', subject, '-days', '9',
+        '-set_serial', serial, '-out', file], { encoding: 'utf8' });
+
+    if (result.status !== 0) {
+        throw new Error(`openssl: ${result.stderr} ${result.error}`);
+    }
+
+    return file;
+}
+
+
+const ISSUER = '/C=CN/O=Ant Financial/OU=Certification Authority/CN=Ant ';
+
+fs.writeFileSync(path.join(dir, 'curve.pem'), crypto.generateKeyPairSync('ec',
+    { namedCurve: 'P-256' }).privateKey.export(
+    { type: 'pkcs8', format: 'pem' }), { mode: 0o600 });
+
+const CERTIFICATES = {
+    app_certificate: make_certificate('app', 'app', ISSUER + '1', '0x2020'),
+    alipay_certificate: make_certificate('alipay', 'alipay', ISSUER + '2',
+                                         '0x20200514E63C2FE04D538716FE21358B'),
+    root_certificate: path.join(dir, 'roots.crt') };
+
+make_certificate('r1', 'other', ISSUER + 'R1', '0x1FCFA18D6A480D11');
+make_certificate('e1', 'curve', ISSUER + 'E1', '7');
+make_certificate('r2', 'alipay', '/C=CN/O=Other/CN=Root', '18');
+fs.writeFileSync(CERTIFICATES.root_certificate,
+                 read('e1.crt') + read('r1.crt') + read('r2.crt'));
+
+const sdk_certificates = new AlipaySdk({
+    appId: APP, keyType: 'PKCS1', privateKey: read('app.pem'),
+    appCertContent: read('app.crt'),
+    alipayPublicCertContent: read('alipay.crt'),
+    alipayRootCertContent: read('roots.crt') });
 
 
 // An application that uses the SDK parses the body with node's own parser.
@@ -132,6 +180,11 @@ function sdk_accepts(body) {
         return false;
     }
 }
+
+
+// As Alipay really sends it.
+const TYPE = 'Content-Type:' + hex('application/x-www-form-urlencoded; '
+                                   + 'text/html; charset=UTF-8');
 
 
 // Callbacks: lists of [name, value], where a value is text or bytes.
@@ -166,24 +219,24 @@ function bytes(value) {
 }
 
 
-function signed_text(params, skip) {
-    return Buffer.concat(params
-        .filter(([name]) => !skip.includes(name))
+function signed_text(params) {
+    return Buffer.concat([...params]
         .sort(([a], [b]) => (a < b ? -1 : 1))
         .flatMap(([name, value], i) => [
             Buffer.from(`${i ? '&' : ''}${name}=`), bytes(value)]));
 }
 
 
+// options: v2 signs sign_type too.
 function sign(params, options) {
     const o = { key: 'alipay', hash: 'RSA-SHA256', type: 'RSA2', ...options };
-    const signed = params.filter(([, value]) => !o.no_empty || value.length);
-    const text = signed_text(signed, []);
+    const all = params.concat([['sign_type', o.type]]);
+    const signed = (o.v2 ? all : params)
+        .filter(([, value]) => !o.no_empty || value.length);
 
-    return params.concat([
-        ['sign_type', o.type],
-        ['sign', crypto.sign(o.hash, text, keys[o.key].privateKey)
-            .toString('base64')]]);
+    return all.concat([['sign', crypto.sign(o.hash, signed_text(signed),
+                                            keys[o.key].privateKey)
+        .toString('base64')]]);
 }
 
 
@@ -215,9 +268,10 @@ function body(params, style) {
 }
 
 
-// Families of callbacks: { body, both, ours, why }.  both: accepted by both;
-// ours: the word that we answer; independent: the text that was signed, for
-// what the SDK cannot verify.
+// Families of callbacks: { body, both, ours }.  both: accepted by both; ours:
+// the word that we answer; independent: the text that was signed, for what the
+// SDK cannot verify; v2: our gateway is set to the signing v2; other: signed by
+// the rules of the other one.
 
 const cases = [];
 
@@ -268,7 +322,7 @@ add('with empty values that are not signed', 60, () => {
     const params = notice({ body: '', passback_params: '' });
     return { body: body(shuffle(sign(params, { no_empty: true }))), ours: 'ok',
              exception: 'empty',
-             independent: signed_text(params.filter(([, v]) => v.length), []),
+             independent: signed_text(params.filter(([, v]) => v.length)),
              params };
 });
 
@@ -277,7 +331,7 @@ add('in GBK', 100, () => {
         subject: Buffer.from([0xca, 0xd6, 0xbb, 0xfa, 0x20, 0x81 +
                               random(126), 0x40 + random(63)]) });
     return { body: body(shuffle(sign(params))), ours: 'ok', exception: 'bytes',
-             independent: signed_text(params, []), params };
+             independent: signed_text(params), params };
 });
 
 add('one bit changed anywhere', 700, () => ({
@@ -419,6 +473,71 @@ add('the signed text cut otherwise', 100, (i) => {
 });
 
 
+add('v2: as Alipay sends them', 200, () => ({
+    body: body(shuffle(sign(notice(), { v2: true }))), both: true, v2: true }));
+
+for (const style of Object.keys(STYLES)) {
+    add(`v2: written in the style "${style}"`, 30, (i) => ({
+        body: body(sign(notice({ subject: SUBJECTS[i % SUBJECTS.length] }),
+                        { v2: true }), style), both: true, v2: true }));
+}
+
+add('v2: refunds', 40, () => ({
+    body: body(sign(notice({ refund_fee: '0.01',
+        gmt_refund: '2026-11-21 17:00:00.123' }), { v2: true })),
+    both: true, v2: true }));
+
+add('v2: with empty values that are signed', 40, () => ({
+    body: body(shuffle(sign(notice({ body: '' }), { v2: true }))),
+    both: true, v2: true }));
+
+add('v2: with empty values that are not signed', 40, () => {
+    const params = notice({ body: '' });
+    return { body: body(shuffle(sign(params, { v2: true, no_empty: true }))),
+             ours: 'ok', v2: true, exception: 'empty',
+             independent: signed_text(params.concat([['sign_type', 'RSA2']])
+                 .filter(([, v]) => v.length)) };
+});
+
+add('v2: in GBK', 40, () => {
+    const params = notice({ charset: 'GBK', subject: Buffer.from([0xca, 0xd6,
+                            0x81 + random(126), 0x40 + random(63)]) });
+    return { body: body(shuffle(sign(params, { v2: true }))), ours: 'ok',
+             v2: true, exception: 'bytes',
+             independent: signed_text(params.concat([['sign_type',
+                                                      'RSA2']])) };
+});
+
+add('v2: messages that tell of no payment', 60, () => ({
+    body: body(shuffle(sign([['app_id', APP], ['charset', 'utf-8'],
+        ['notify_id', `m-${random(1e9)}`], ['version', '1.1'],
+        ['msg_method', 'alipay.open.app.message'],
+        ['biz_content', JSON.stringify({ text: pick(SUBJECTS) })]],
+    { v2: true }))), both: true, v2: true }));
+
+add('v2: one bit changed anywhere', 300, () => ({
+    body: flip(body(shuffle(sign(notice(), { v2: true })))), v2: true }));
+
+add('v2: signed without sign_type', 60, () => ({
+    body: body(sign(notice())), ours: 'bad_signature', v2: true,
+    other: true }));
+
+add('v1: signed with sign_type', 60, () => ({
+    body: body(sign(notice(), { v2: true })), ours: 'bad_signature',
+    other: true }));
+
+add('v2: sign_type says RSA', 60, () => ({
+    body: body(sign(notice(), { v2: true, type: 'RSA',
+                                hash: pick(['RSA-SHA1', 'RSA-SHA256']) })),
+    ours: 'bad_algorithm', v2: true }));
+
+add('v2: for another application, or of another seller', 60, (i) => ({
+    body: body(sign(notice(i % 2 ? { app_id: '2021000000000002' }
+                                 : { seller_id: '2088000000000002' }),
+                    { v2: true })),
+    ours: i % 2 ? 'wrong_app' : 'wrong_seller', v2: true }));
+
+
 // Why we refuse what the SDK accepts, and how one sees that it is so.
 
 function raw_pairs(data) {
@@ -434,9 +553,9 @@ const stricter = {
             || raw_pairs(c.body).some(([name]) => !/^[\w.[\]-]{1,128}$/
                 .test(unescape(name)));
     }],
-    bad_signature: ['a signature has one spelling in Base64', (c) => {
+    bad_signature: ['one spelling in Base64, one way of signing', (c) => {
         const { sign: s } = querystring.parse(c.body.toString());
-        return Buffer.from(s, 'base64').toString('base64') !== s;
+        return c.other || Buffer.from(s, 'base64').toString('base64') !== s;
     }],
     bad_algorithm: ['sign_type is not signed, RSA2 is configured', (c) =>
         querystring.parse(c.body.toString()).sign_type !== 'RSA2'],
@@ -472,6 +591,12 @@ function minor(amount) {
 // What we tell of an accepted callback is what stands in it.
 function told(c, words) {
     const p = querystring.parse(c.body.toString());
+
+    if (p.msg_method) {
+        return words.slice(1).join(' ')
+            === `ignored - - -1 - 0 0 - ${p.notify_id} 0`;
+    }
+
     const refunded = p.refund_fee ? minor(p.refund_fee) : 0;
     const kind = p.trade_status === 'WAIT_BUYER_PAY' ? 'ignored'
         : refunded ? 'refunded'
@@ -482,7 +607,8 @@ function told(c, words) {
         ? Date.parse(p.gmt_payment.replace(' ', 'T') + '+08:00') : 0;
 
     return words.slice(1).join(' ') === [kind, p.out_trade_no, p.trade_no,
-        minor(p.total_amount), number, refunded, at].join(' ');
+        minor(p.total_amount), number, refunded, at, '-', p.notify_id || '-',
+        0].join(' ');
 }
 
 
@@ -521,8 +647,33 @@ function wrong(c, answer) {
 }
 
 
+function answers_to(list, settings) {
+    return ask(list.map((c) => `verify 0 ${hex(c.body)} ${TYPE}`), settings);
+}
+
+
+// Certificate mode verifies with the same keys; a shop may also only verify.
+function compare_modes(answers) {
+    const v1 = cases.filter((c) => !c.v2);
+    const mine = answers.filter((_, i) => !cases[i].v2).join('\n');
+    const modes = {
+        'certificate mode': { public_key: null, ...CERTIFICATES },
+        'only verifying': { private_key: null, notify_url: null },
+        'only verifying, with a certificate': {
+            private_key: null, notify_url: null, public_key: null,
+            alipay_certificate: CERTIFICATES.alipay_certificate } };
+
+    for (const [name, settings] of Object.entries(modes)) {
+        report(answers_to(v1, settings).join('\n') === mine,
+               `${name}: the same answers`);
+    }
+}
+
+
 function compare_callbacks() {
-    const answers = ask(cases.map((c) => `verify ${hex(c.body)}`));
+    const v1 = answers_to(cases.filter((c) => !c.v2), {});
+    const v2 = answers_to(cases.filter((c) => c.v2), { signing: 'v2' });
+    const answers = cases.map((c) => (c.v2 ? v2 : v1).shift());
     const families = new Map();
     const classes = {};
 
@@ -558,6 +709,8 @@ function compare_callbacks() {
         report(classes[word] > 0, `stricter ${classes[word] || 0} times: `
                + `${word}, for ${why}`);
     }
+
+    compare_modes(answers);
 }
 
 
@@ -582,7 +735,7 @@ function same(a, b) {
 
 
 // What the SDK makes of the same input.
-function sdk_links(link, settings) {
+function sdk_links(maker, link, settings) {
     const time = (ms) => new Date(ms + 28800000).toISOString()
         .replace('T', ' ').slice(0, 19);
     const content = {
@@ -608,15 +761,15 @@ function sdk_links(link, settings) {
 
     const method = `alipay.trade.${link.method}.pay`;
 
-    return { page: sdk.pageExecute(method, 'GET', input),
-             text: sdk.sdkExecute(method, input) };
+    return { page: maker.pageExecute(method, 'GET', input),
+             text: maker.sdkExecute(method, input) };
 }
 
 
 // pageExecute adds its own name, alipay_sdk, and signs it; sdkExecute does not.
-function wrong_link(link, settings, answer) {
+function wrong_link(maker, link, settings, answer) {
     const [text, url] = answer.split(' ');
-    const { page, text: plain } = sdk_links(link, settings);
+    const { page, text: plain } = sdk_links(maker, link, settings);
     const ours = parse_link(url);
     const theirs = parse_link(page);
     const signed = Buffer.from(text.slice(1), 'hex').toString();
@@ -629,17 +782,18 @@ function wrong_link(link, settings, answer) {
         return `not sdkExecute's parameters: ${url} ${plain}`;
     }
 
+    const joined = (names) => names.sort().map((n) => `${n}=${theirs[n]}`)
+        .join('&');
     const names = Object.keys(theirs).filter((name) => name !== 'sign');
-    const theirs_text = names.sort().map((n) => `${n}=${theirs[n]}`).join('&');
 
-    if (crypto.sign('RSA-SHA256', theirs_text, keys.app.privateKey)
+    if (crypto.sign('RSA-SHA256', joined(names), keys.app.privateKey)
         .toString('base64') !== theirs.sign)
     {
         return `pageExecute signs something else: ${page}`;
     }
 
-    if (theirs_text.replace(/^alipay_sdk=[^&]*&/, '') !== signed) {
-        return `pageExecute signs more: ${theirs_text} ${signed}`;
+    if (joined(names.filter((name) => name !== 'alipay_sdk')) !== signed) {
+        return `pageExecute signs more: ${page} ${signed}`;
     }
 
     delete theirs.alipay_sdk;
@@ -650,7 +804,7 @@ function wrong_link(link, settings, answer) {
 }
 
 
-function compare_links(name, settings) {
+function compare_links(name, settings, maker) {
     const subjects = SUBJECTS.filter((s) => !/[&=\x00-\x1f]/.test(s));
     const links = [];
 
@@ -666,7 +820,8 @@ function compare_links(name, settings) {
 
     const answers = ask(links.map((l) => ['link', l.number, l.method,
         hex(l.subject), l.amount, l.created, l.ends].join(' ')), settings);
-    const bad = links.map((l, i) => wrong_link(l, settings, answers[i]))
+    const bad = links
+        .map((l, i) => wrong_link(maker, l, settings, answers[i]))
         .filter((why) => why);
 
     report(bad.length === 0, `links as pageExecute's, ${name}: `
@@ -674,9 +829,39 @@ function compare_links(name, settings) {
 }
 
 
+// Certificates whose issuers are written in many ways.
+function compare_numbers() {
+    const bad = [];
+    const subjects = ['/CN=x', '/C=CN/ST=浙江/L=杭州/O=蚂蚁/CN=手机',
+                      '/O=a/OU=b/OU=c/CN=d', '/CN=a, b; c "d"',
+                      '/C=CN/O=x y/CN= z', '/CN=z/O=y/C=CN', '/CN=a=b'];
+
+    subjects.forEach((subject, i) => {
+        const serial = '0x' + crypto.createHash('sha256')
+            .update(`${seed} ${i}`).digest('hex').slice(0, 2 + 5 * i);
+        const file = make_certificate(`n${i}`, 'app', subject, serial);
+        const link = `link t1 page ${hex('x')} 1 1750000000000 1750000900000`;
+        const [answer] = ask([link], { ...CERTIFICATES, public_key: null,
+                                       app_certificate: file });
+        const { app_cert_sn: ours } = parse_link(answer.split(' ')[1]);
+        const theirs = getSN(fs.readFileSync(file), false);
+
+        if (ours !== theirs) {
+            bad.push(`${subject} ${serial}: ${ours} ${theirs}`);
+        }
+    });
+
+    report(bad.length === 0, `numbers of certificates: ${subjects.length}`,
+           bad);
+}
+
+
 console.log(`# SEED=${seed}`);
 compare_callbacks();
-compare_links('all settings', { return_url: RETURN, quit_url: QUIT });
-compare_links('few settings', {});
+compare_links('all settings', { return_url: RETURN, quit_url: QUIT }, sdk);
+compare_links('few settings', {}, sdk);
+compare_links('certificate mode', { ...CERTIFICATES, return_url: RETURN,
+                                    public_key: null }, sdk_certificates);
+compare_numbers();
 console.log(`1..${tests}`);
 process.exitCode = failures ? 1 : 0;

@@ -1,29 +1,48 @@
 /*
  * verify TYPE SETTING=VALUE...: a gateway without nginx, for other programs to
- * compare with.  A setting that is a file is given as its path.  Each line of
- * the input is answered with one line:
+ * compare with.  A setting that is a file is given as its path, one with a
+ * name as NAME:PATH, a time in milliseconds; several values as several
+ * arguments.  CURRENCY and DECIMALS in the environment are the shop's, CNY and
+ * 2 without them.  Each line of the input is answered with one line:
  *
- *     verify BODY          ok KIND OUT_TRADE_NO TRADE_NO AMOUNT REFUND_NO
- *                          REFUNDED PAID_AT, or the word of a refusal
+ *     verify NOW BODY NAME:VALUE...
+ *                          "ok" or the word of a refusal, then for each notice
+ *                          KIND OUT_TRADE_NO TRADE_NO AMOUNT REFUND_NO REFUNDED
+ *                          PAID_AT CURRENCY EVENT_ID GENUINE
  *     link OUT_TRADE_NO METHOD SUBJECT AMOUNT CREATED_AT ENDS_AT
  *                          TEXT URL, or "refused"
  *
- * BODY, SUBJECT and TEXT are in hexadecimal, with an "x" in front; what is
- * empty in an answer is "-".
+ * NOW is in milliseconds; NAME:VALUE are the headers, all of them.  BODY, the
+ * headers' values, SUBJECT and TEXT are in hexadecimal, with an "x" in front;
+ * what is empty in an answer is "-".  A refused callback tells its notices
+ * only where it has several, or one that is genuine all the same.
  */
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <strings.h>
 
 #include "pt_gateway.h"
 
 
-#define LINE_MAX_LEN  400000
+#define LINE_MAX_LEN  4194304
 #define FILE_MAX      65536
-#define BLOCKS_MAX    256
+#define BLOCKS_MAX    4096
+#define FIELDS_MAX    64
+
+#define VERIFY_FIELDS 3                /* in front of the headers */
+#define LINK_FIELDS   7
 
 
-static const char *const  kinds[] = { "paid", "refunded", "closed", "ignored" };
+typedef struct {
+    pt_slice_t   fields[FIELDS_MAX];
+    size_t       n;
+} line_t;
+
+
+static const char *const  kinds[] = {
+    "paid", "refunded", "closed", "unconfirmed", "ignored"
+};
 
 static const pt_gateway_type_t  *type;
 static void                     *conf;
@@ -53,18 +72,6 @@ keep(void *ctx, size_t size)
 }
 
 
-static pt_slice_t
-header(void *ctx, const char *name)
-{
-    (void) ctx;
-
-    return strcmp(name, "Content-Type") == 0
-           ? pt_slice_lit("application/x-www-form-urlencoded; text/html; "
-                          "charset=UTF-8")
-           : pt_slice_null;
-}
-
-
 static void
 set(const char *argument)
 {
@@ -72,8 +79,10 @@ set(const char *argument)
     char                 data[FILE_MAX];
     size_t               len;
     const char          *value, *why;
+    pt_slice_t           name;
     const pt_setting_t  *setting;
 
+    name = pt_slice_null;
     value = strchr(argument, '=');
     if (value == NULL) {
         fail("no value", argument);
@@ -92,10 +101,18 @@ set(const char *argument)
     }
 
     value++;
+
+    if (setting->kind == PT_SETTING_NAMED_FILE) {
+        len = strcspn(value, ":");
+        name = pt_slice(value, len);
+        value += len + (value[len] == ':');
+    }
+
     len = strlen(value);
 
     if (setting->kind == PT_SETTING_FILE
-        || setting->kind == PT_SETTING_SECRET_FILE)
+        || setting->kind == PT_SETTING_SECRET_FILE
+        || setting->kind == PT_SETTING_NAMED_FILE)
     {
         file = fopen(value, "r");
         if (file == NULL) {
@@ -107,9 +124,7 @@ set(const char *argument)
         value = data;
     }
 
-    if (type->set(conf, setting, pt_slice_null, pt_slice(value, len), &why)
-        != 0)
-    {
+    if (type->set(conf, setting, name, pt_slice(value, len), &why) != 0) {
         fail(why, argument);
     }
 }
@@ -141,38 +156,100 @@ unhex(pt_slice_t s)
 }
 
 
+/* The value of a header; of several, as nginx would join them. */
+static pt_slice_t
+header(void *ctx, const char *name)
+{
+    const line_t *line = ctx;
+
+    size_t       i, len;
+    pt_out_t     out;
+    pt_slice_t   field, value;
+
+    len = strlen(name);
+    pt_out_init(&out, keep, NULL, 0);
+
+    for (i = VERIFY_FIELDS; i < line->n; i++) {
+        field = line->fields[i];
+
+        if (field.len <= len || field.data[len] != ':'
+            || strncasecmp(field.data, name, len) != 0)
+        {
+            continue;
+        }
+
+        value = unhex(pt_slice(field.data + len + 1, field.len - len - 1));
+
+        if (out.pos != out.start) {
+            pt_out_str(&out, ", ");
+        }
+
+        pt_out_put(&out, value);
+    }
+
+    return pt_out_slice(&out);
+}
+
+
+/* What would break a line apart is written as %XX. */
 static void
 put(pt_slice_t s)
 {
-    printf(" %.*s", s.len ? (int) s.len : 1, s.len ? s.data : "-");
+    size_t         i;
+    unsigned char  c;
+
+    printf(s.len ? " " : " -");
+
+    for (i = 0; i < s.len; i++) {
+        c = s.data[i];
+        printf(c > ' ' && c <= '~' ? "%c" : "%%%02X", c);
+    }
 }
 
 
 static void
-verify(pt_slice_t body)
+put_notice(const pt_notice_t *notice)
 {
-    pt_notice_t    notice;
-    pt_verify_e    rc;
-    pt_callback_t  callback;
+    printf(" %s", kinds[notice->kind]);
+    put(notice->out_trade_no);
+    put(notice->trade_no);
+    printf(" %lld", (long long) notice->amount);
+    put(notice->refund_no);
+    printf(" %lld %lld", (long long) notice->refunded,
+           (long long) notice->paid_at);
+    put(notice->currency);
+    put(notice->event_id);
+    printf(" %u", notice->genuine);
+}
 
-    callback.body = body;
+
+static void
+verify(line_t *line)
+{
+    pt_notice_t         notice;
+    pt_verify_e         rc;
+    pt_callback_t       callback;
+    const pt_notice_t  *next;
+
+    if (pt_slice_uint(line->fields[1], INT64_MAX, &callback.now) != 0) {
+        fail("not a number", "an argument");
+    }
+
+    callback.body = unhex(line->fields[2]);
     callback.header = header;
-    callback.ctx = NULL;
+    callback.ctx = line;
     callback.alloc = keep;
     callback.alloc_ctx = NULL;
 
+    memset(&notice, 0, sizeof(notice));
     rc = type->verify(conf, &callback, &notice);
 
     printf("%s", pt_verify_words[rc]);
 
-    if (rc == PT_VERIFY_OK) {
-        printf(" %s", kinds[notice.kind]);
-        put(notice.out_trade_no);
-        put(notice.trade_no);
-        printf(" %lld", (long long) notice.amount);
-        put(notice.refund_no);
-        printf(" %lld %lld", (long long) notice.refunded,
-               (long long) notice.paid_at);
+    if (rc == PT_VERIFY_OK || notice.next || notice.genuine) {
+        for (next = &notice; next; next = next->next) {
+            put_notice(next);
+        }
     }
 
     printf("\n");
@@ -225,14 +302,51 @@ link_of(pt_slice_t *f)
 }
 
 
+static void
+answer(line_t *line)
+{
+    if (line->n >= VERIFY_FIELDS && line->n <= FIELDS_MAX
+        && pt_slice_eq(line->fields[0], pt_slice_lit("verify")))
+    {
+        verify(line);
+
+    } else if (line->n == LINK_FIELDS
+               && pt_slice_eq(line->fields[0], pt_slice_lit("link")))
+    {
+        link_of(line->fields);
+
+    } else {
+        fail("not a command", "the input");
+    }
+}
+
+
+/* For a shop as the environment says. */
+static void
+create(void)
+{
+    const char  *currency, *decimals;
+
+    currency = getenv("CURRENCY");
+    currency = currency ? currency : "CNY";
+    decimals = getenv("DECIMALS");
+
+    conf = type->create(pt_slice(currency, strlen(currency)),
+                        decimals ? strtoul(decimals, NULL, 10) : 2);
+
+    if (conf == NULL) {
+        fail("no memory", type->name);
+    }
+}
+
+
 int
 main(int argc, char **argv)
 {
     int          i;
-    char        *line;
-    size_t       n;
+    char        *text;
+    line_t       line;
     const char  *why;
-    pt_slice_t   fields[7];
 
     if (argc < 2) {
         fail("verify TYPE SETTING=VALUE...", "usage");
@@ -243,7 +357,7 @@ main(int argc, char **argv)
         fail("no such type", argv[1]);
     }
 
-    conf = type->create(pt_slice_lit("CNY"), 2);
+    create();
 
     for (i = 2; i < argc; i++) {
         set(argv[i]);
@@ -253,28 +367,20 @@ main(int argc, char **argv)
         fail(why, argv[1]);
     }
 
-    line = malloc(LINE_MAX_LEN);
+    text = malloc(LINE_MAX_LEN);
 
-    while (fgets(line, LINE_MAX_LEN, stdin)) {
-        n = pt_slice_split(pt_slice(line, strcspn(line, "\n")), ' ', fields,
-                           7);
+    while (text && fgets(text, LINE_MAX_LEN, stdin)) {
+        line.n = pt_slice_split(pt_slice(text, strcspn(text, "\n")), ' ',
+                                line.fields, FIELDS_MAX);
 
-        if (n == 2 && pt_slice_eq(fields[0], pt_slice_lit("verify"))) {
-            verify(unhex(fields[1]));
-
-        } else if (n == 7 && pt_slice_eq(fields[0], pt_slice_lit("link"))) {
-            link_of(fields);
-
-        } else {
-            fail("not a command", line);
-        }
+        answer(&line);
 
         while (nblocks) {
             free(blocks[--nblocks]);
         }
     }
 
-    free(line);
+    free(text);
     type->destroy(conf);
 
     return 0;

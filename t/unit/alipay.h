@@ -34,6 +34,7 @@ typedef struct {
     EVP_PKEY       *next;              /* another of Alipay's */
     EVP_PKEY       *other;             /* nobody's */
     void           *conf;
+    void           *v2;                /* the same, with the signing v2 */
 } alipay_world_t;
 
 
@@ -75,34 +76,45 @@ alipay_set_key(void *conf, const char *name, EVP_PKEY *key, keys_form_e form,
 }
 
 
-static inline void
-alipay_begin(alipay_world_t *world)
+static inline void *
+alipay_make(alipay_world_t *world, const char *signing)
 {
+    void        *conf;
     const char  *why;
 
-    world->app = keys_make(EVP_PKEY_RSA, 2048);
-    world->alipay = keys_make(EVP_PKEY_RSA, 2048);
-    world->next = keys_make(EVP_PKEY_RSA, 2560);
-    world->other = keys_make(EVP_PKEY_RSA, 2048);
-    world->conf = pt_alipay.create(pt_slice_lit("CNY"), 2);
-
-    keys_check(world->conf != NULL);
+    conf = pt_alipay.create(pt_slice_lit("CNY"), 2);
+    keys_check(conf != NULL);
 
 #define alipay_text(name, value)                                              \
-    keys_check(alipay_set(world->conf, name, value, &why) == 0)
+    keys_check(alipay_set(conf, name, value, &why) == 0)
 #define alipay_key(name, key, form)                                           \
-    keys_check(alipay_set_key(world->conf, name, key, form, &why) == 0)
+    keys_check(alipay_set_key(conf, name, key, form, &why) == 0)
 
     alipay_text("app_id", "2021000000000001");
     alipay_text("seller_id", "2088000000000001");
     alipay_text("notify_url", "https://shop.example.com/notify?a=1&b=2");
     alipay_text("return_url", "https://shop.example.com/paid");
     alipay_text("quit_url", "https://shop.example.com/\"quit\"");
+    alipay_text("signing", signing);
     alipay_key("private_key", world->app, KEYS_PKCS8);
     alipay_key("public_key", world->alipay, KEYS_SPKI);
     alipay_key("public_key", world->next, KEYS_SPKI);
 
-    keys_check(pt_alipay.check(world->conf, &why) == 0);
+    keys_check(pt_alipay.check(conf, &why) == 0);
+
+    return conf;
+}
+
+
+static inline void
+alipay_begin(alipay_world_t *world)
+{
+    world->app = keys_make(EVP_PKEY_RSA, 2048);
+    world->alipay = keys_make(EVP_PKEY_RSA, 2048);
+    world->next = keys_make(EVP_PKEY_RSA, 2560);
+    world->other = keys_make(EVP_PKEY_RSA, 2048);
+    world->conf = alipay_make(world, "v1");
+    world->v2 = alipay_make(world, "v2");
 }
 
 
@@ -114,6 +126,7 @@ alipay_end(alipay_world_t *world)
     EVP_PKEY_free(world->next);
     EVP_PKEY_free(world->other);
     pt_alipay.destroy(world->conf);
+    pt_alipay.destroy(world->v2);
 }
 
 

@@ -114,6 +114,7 @@ test_paid(void **state)
     unit_slice_is(notice.out_trade_no, "t1763712000123000002");
     unit_slice_is(notice.trade_no, "2026112122001448061412345678");
     assert_int_equal(notice.amount, 500000);
+    unit_slice_is(notice.event_id, "2026112100222160001048060521461421");
     assert_int_equal(notice.currency.len, 0);
     assert_int_equal(notice.refund_no.len, 0);
     assert_int_equal(notice.refunded, 0);
@@ -279,6 +280,11 @@ test_values(void **state)
         { "gmt_payment", "2026-11-21 16:00:00.5", PT_VERIFY_OK },
         { "charset", "GBK", PT_VERIFY_OK },
         { "something_new", "1", PT_VERIFY_OK },
+        { "notify_id", NULL, PT_VERIFY_OK },
+        { "notify_id", "", PT_VERIFY_OK },
+        { "notify_id", "a b", PT_VERIFY_BAD_VALUE },
+        { "notify_id", "a\r\nX-Paid: yes", PT_VERIFY_BAD_VALUE },
+        { "notify_id", "\xe6\x89\x8b", PT_VERIFY_BAD_VALUE },
         { "subject", "\xca\xd6\xbb\xfa", PT_VERIFY_OK },
         { "subject", "a & b = c", PT_VERIFY_OK },
         { "subject", "a&b", PT_VERIFY_OK },
@@ -327,6 +333,12 @@ test_lengths(void **state)
     assert_int_equal(with({ "refund_fee", "1.00" },
                           { "out_biz_no", unit_fmt("%065d%c", 7, 0).data },),
                      PT_VERIFY_BAD_VALUE);
+
+    assert_int_equal(with({ "notify_id", unit_fmt("%0128d%c", 7, 0).data },),
+                     PT_VERIFY_OK);
+    assert_int_equal(notice.event_id.len, 128);
+    assert_int_equal(with({ "notify_id", unit_fmt("%0129d%c", 7, 0).data },),
+                     PT_VERIFY_BAD_VALUE);
 }
 
 
@@ -370,6 +382,70 @@ test_empty_values(void **state)
 
     mode = 2;
     assert_int_equal(with(), PT_VERIFY_BAD_SIGNATURE);
+}
+
+
+/* sign_type is signed as well; what tells of no payment is ignored. */
+static void
+test_signing(void **state)
+{
+    void           *v1;
+    size_t          i;
+    alipay_form_t   form;
+
+    static const alipay_param_t  message[] = {
+        { "app_id", "2021000000000001" }, { "charset", "utf-8" },
+        { "msg_method", "alipay.open.app.message" }, { "version", "1.1" },
+        { "notify_id", "m-1" }, { "biz_content", "{\"a\":1}" },
+        { "sign_type", "RSA2" },
+    };
+
+    v1 = world.conf;
+    world.conf = world.v2;
+
+    assert_int_equal(with(), PT_VERIFY_BAD_SIGNATURE);
+    mode = 1;
+    assert_int_equal(with({ "body", "" },), PT_VERIFY_BAD_SIGNATURE);
+
+    mode = 2;
+    assert_int_equal(with(), PT_VERIFY_OK);
+    assert_int_equal(notice.kind, PT_NOTICE_PAID);
+    assert_int_equal(notice.amount, 500000);
+    assert_int_equal(with({ "body", "" },), PT_VERIFY_OK);
+    assert_int_equal(with({ "sign_type", "RSA" },), PT_VERIFY_BAD_ALGORITHM);
+    assert_int_equal(with({ "sign_type", NULL },), PT_VERIFY_MISSING);
+    assert_int_equal(with({ "seller_id", NULL },), PT_VERIFY_MISSING);
+    assert_int_equal(with({ "app_id", "1" },), PT_VERIFY_WRONG_APP);
+    assert_int_equal(with({ "subject", "x&a=1" },), PT_VERIFY_AMBIGUOUS);
+
+    form.n = 0;
+
+    for (i = 0; i < N(message); i++) {
+        alipay_put(&form, message[i].name, message[i].value);
+    }
+
+    assert_int_equal(verify_signed(&form), PT_VERIFY_OK);
+    assert_int_equal(notice.kind, PT_NOTICE_IGNORED);
+    assert_int_equal(notice.amount, -1);
+    assert_int_equal(notice.out_trade_no.len, 0);
+    unit_slice_is(notice.event_id, "m-1");
+
+    alipay_put(&form, "notify_id", "m 1");
+    assert_int_equal(verify_signed(&form), PT_VERIFY_BAD_VALUE);
+    alipay_put(&form, "notify_id", NULL);
+    alipay_put(&form, "trade_status", "TRADE_SUCCESS");
+    assert_int_equal(verify_signed(&form), PT_VERIFY_MISSING);
+    alipay_put(&form, "trade_status", NULL);
+    alipay_put(&form, "app_id", "2");
+    assert_int_equal(verify_signed(&form), PT_VERIFY_WRONG_APP);
+    alipay_put(&form, "app_id", NULL);
+    assert_int_equal(verify_signed(&form), PT_VERIFY_MISSING);
+
+    world.conf = v1;
+
+    mode = 0;
+    alipay_put(&form, "app_id", "2021000000000001");
+    assert_int_equal(verify_signed(&form), PT_VERIFY_MISSING);
 }
 
 
@@ -700,6 +776,9 @@ test_settings(void **state)
     refused(conf, "notify_url", "https://x/\xe6", "https://");
     refused(conf, "gateway_url", "https://x/?", "without");
     refused(conf, "gateway_url", "https://x/#", "without");
+    refused(conf, "signing", "", "v1");
+    refused(conf, "signing", "V1", "v1");
+    refused(conf, "signing", "v3", "v1");
     refused(conf, "private_key", "x", "holds no RSA key");
     refused(conf, "public_key", "x", "holds no RSA key");
 
@@ -808,6 +887,7 @@ main(void)
         a_case(test_encodings),
         a_case(test_keys),
         a_case(test_empty_values),
+        a_case(test_signing),
         a_case(test_algorithm),
         a_case(test_signature),
         a_case(test_long_signature),
