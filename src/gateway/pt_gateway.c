@@ -7,6 +7,7 @@
 
 static const pt_gateway_type_t  *pt_gateways[] = {
     &pt_alipay,
+    &pt_wechat_v3,
 };
 
 

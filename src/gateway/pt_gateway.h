@@ -210,6 +210,7 @@ const pt_gateway_type_t *pt_gateway_type(pt_slice_t name);
 const pt_gateway_type_t *pt_gateway_type_at(size_t i);
 
 extern const pt_gateway_type_t  pt_alipay;
+extern const pt_gateway_type_t  pt_wechat_v3;
 
 
 #endif /* PT_GATEWAY_H */
