@@ -8,6 +8,7 @@
 static const pt_gateway_type_t  *pt_gateways[] = {
     &pt_alipay,
     &pt_wechat_v3,
+    &pt_wechat_v2,
 };
 
 

@@ -211,6 +211,7 @@ const pt_gateway_type_t *pt_gateway_type_at(size_t i);
 
 extern const pt_gateway_type_t  pt_alipay;
 extern const pt_gateway_type_t  pt_wechat_v3;
+extern const pt_gateway_type_t  pt_wechat_v2;
 
 
 #endif /* PT_GATEWAY_H */
