@@ -9,6 +9,8 @@ static const pt_gateway_type_t  *pt_gateways[] = {
     &pt_alipay,
     &pt_wechat_v3,
     &pt_wechat_v2,
+    &pt_stripe,
+    &pt_standard_webhooks,
 };
 
 

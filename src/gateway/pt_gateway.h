@@ -212,6 +212,8 @@ const pt_gateway_type_t *pt_gateway_type_at(size_t i);
 extern const pt_gateway_type_t  pt_alipay;
 extern const pt_gateway_type_t  pt_wechat_v3;
 extern const pt_gateway_type_t  pt_wechat_v2;
+extern const pt_gateway_type_t  pt_stripe;
+extern const pt_gateway_type_t  pt_standard_webhooks;
 
 
 #endif /* PT_GATEWAY_H */
