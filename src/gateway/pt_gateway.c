@@ -11,6 +11,7 @@ static const pt_gateway_type_t  *pt_gateways[] = {
     &pt_wechat_v2,
     &pt_stripe,
     &pt_standard_webhooks,
+    &pt_adyen,
 };
 
 

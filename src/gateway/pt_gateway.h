@@ -214,6 +214,7 @@ extern const pt_gateway_type_t  pt_wechat_v3;
 extern const pt_gateway_type_t  pt_wechat_v2;
 extern const pt_gateway_type_t  pt_stripe;
 extern const pt_gateway_type_t  pt_standard_webhooks;
+extern const pt_gateway_type_t  pt_adyen;
 
 
 #endif /* PT_GATEWAY_H */
