@@ -326,6 +326,7 @@ COMMENT ON COLUMN paytrade.refunds.changed_at IS
 CREATE TABLE IF NOT EXISTS paytrade.orphans (
     gateway     text        NOT NULL,
     trade_no    text        NOT NULL,
+    what        text        NOT NULL DEFAULT '',
     partition   smallint    NOT NULL,
     kind        text        NOT NULL CONSTRAINT orphans_kind_check
                 CHECK (kind IN ('orphan', 'mismatch')),
@@ -335,17 +336,30 @@ CREATE TABLE IF NOT EXISTS paytrade.orphans (
     currency    text,
     created_at  timestamptz NOT NULL DEFAULT now(),
     resolved_at timestamptz,
-    PRIMARY KEY (gateway, trade_no)
+    PRIMARY KEY (gateway, trade_no, what)
 );
 
--- As above.
+-- As above.  Of one trade a payment, its closing and each refund may be told.
 
 ALTER TABLE paytrade.orphans
+    ADD COLUMN IF NOT EXISTS what text NOT NULL DEFAULT '',
     ADD COLUMN IF NOT EXISTS partition smallint NOT NULL DEFAULT 0,
     ADD COLUMN IF NOT EXISTS reason text,
     DROP COLUMN IF EXISTS payload;
 ALTER TABLE paytrade.orphans
     ALTER COLUMN partition DROP DEFAULT;
+
+DO $$
+BEGIN
+    IF (SELECT cardinality(conkey) FROM pg_constraint
+        WHERE conrelid = 'paytrade.orphans'::regclass AND contype = 'p') = 2
+    THEN
+        ALTER TABLE paytrade.orphans
+            DROP CONSTRAINT orphans_pkey,
+            ADD PRIMARY KEY (gateway, trade_no, what);
+    END IF;
+END
+$$;
 
 CREATE INDEX IF NOT EXISTS orphans_open_idx
     ON paytrade.orphans (created_at) WHERE resolved_at IS NULL;
@@ -354,6 +368,8 @@ COMMENT ON TABLE paytrade.orphans IS
     'Genuine callbacks that fit no payment: somebody''s money';
 COMMENT ON COLUMN paytrade.orphans.gateway IS 'Name of paytrade_gateway';
 COMMENT ON COLUMN paytrade.orphans.trade_no IS 'The gateway''s own number';
+COMMENT ON COLUMN paytrade.orphans.what IS
+    'What the callback tells: empty a payment, closed, or refund:NUMBER';
 COMMENT ON COLUMN paytrade.orphans.partition IS 'N of {pt:N} in Redis';
 COMMENT ON COLUMN paytrade.orphans.kind IS
     'orphan: unknown payment; mismatch: of a payment that says otherwise';

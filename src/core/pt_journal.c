@@ -57,7 +57,7 @@ pt_op_parse_refund(pt_refund_t *refund, pt_slice_t row)
 
     if (pt_slice_split(row, '\t', f, 7) != 7
         || pt_id_parse(f[0], &id) != 0
-        || !pt_text_valid(f[1], PT_REFUND_NO_MAX)
+        || !pt_text_valid(f[1], PT_KEY_MAX)
         || pt_id_parse(f[2], &id) != 0
         || pt_slice_uint(f[3], PT_AMOUNT_MAX, &refund->amount) != 0
         || pt_slice_uint(f[4], 1, &restock) != 0
@@ -81,29 +81,40 @@ pt_op_parse_refund(pt_refund_t *refund, pt_slice_t row)
 static int
 pt_op_parse_orphan(pt_orphan_t *orphan, pt_slice_t row)
 {
-    pt_slice_t  f[8];
+    size_t      n;
+    pt_slice_t  f[9];
 
-    if (pt_slice_split(row, '\t', f, 8) != 8
+    n = pt_slice_split(row, '\t', f, 9);
+
+    if (n == 8) {
+        memmove(&f[3], &f[2], 6 * sizeof(pt_slice_t));
+        f[2] = pt_slice_lit("");
+        n = 9;
+    }
+
+    if (n != 9
         || !pt_name_valid(f[0])
         || f[0].len > PT_GATEWAY_NAME_MAX
         || !pt_text_valid(f[1], PT_TRADE_NO_MAX)
-        || (!pt_slice_eq(f[2], pt_slice_lit("orphan"))
-            && !pt_slice_eq(f[2], pt_slice_lit("mismatch")))
-        || (f[3].len && !pt_text_valid(f[3], PT_KEY_MAX))
-        || pt_slice_uint(f[4], INT64_MAX, &orphan->amount) != 0
-        || (f[5].len && !pt_text_valid(f[5], PT_NAME_MAX))
+        || (f[2].len && !pt_text_valid(f[2], PT_KEY_MAX))
+        || (!pt_slice_eq(f[3], pt_slice_lit("orphan"))
+            && !pt_slice_eq(f[3], pt_slice_lit("mismatch")))
+        || (f[4].len && !pt_text_valid(f[4], PT_KEY_MAX))
+        || pt_slice_uint(f[5], INT64_MAX, &orphan->amount) != 0
         || (f[6].len && !pt_text_valid(f[6], PT_NAME_MAX))
-        || pt_slice_uint(f[7], PT_TIME_MAX_MS, &orphan->at) != 0)
+        || (f[7].len && !pt_text_valid(f[7], PT_NAME_MAX))
+        || pt_slice_uint(f[8], PT_TIME_MAX_MS, &orphan->at) != 0)
     {
         return -1;
     }
 
     orphan->gateway = f[0];
     orphan->trade_no = f[1];
-    orphan->kind = f[2];
-    orphan->out_trade_no = f[3];
-    orphan->currency = f[5];
-    orphan->reason = f[6];
+    orphan->what = f[2];
+    orphan->kind = f[3];
+    orphan->out_trade_no = f[4];
+    orphan->currency = f[6];
+    orphan->reason = f[7];
 
     return 0;
 }
@@ -208,7 +219,9 @@ pt_op_key(const pt_op_t *op, int64_t *rev)
 
     case PT_OP_ORPHAN:
         *rev = 0;
-        return pt_op_span(op->u.orphan.gateway, op->u.orphan.trade_no);
+        return pt_op_span(op->u.orphan.gateway,
+                          op->u.orphan.what.len ? op->u.orphan.what
+                                                : op->u.orphan.trade_no);
 
     default:
         *rev = 0;
@@ -289,7 +302,7 @@ pt_op_content(const pt_op_t *op)
         return pt_op_span(op->row, op->u.refund.status);
 
     case PT_OP_ORPHAN:
-        return pt_op_span(op->row, op->u.orphan.reason);
+        return pt_op_span(op->u.orphan.kind, op->u.orphan.reason);
 
     default:
         return op->row;

@@ -11,9 +11,11 @@
  *     p   a payment's row (pt_payment.h)
  *     f   pay_no refund_no order_id amount restock status at
  *                             money given back
- *     u   gateway trade_no kind out_trade_no amount currency reason at
- *                             a genuine callback that fits no payment; kind is
- *                             orphan or mismatch
+ *     u   gateway trade_no what kind out_trade_no amount currency reason at
+ *                             a genuine callback that fits no payment; what it
+ *                             tells: empty (paid), closed or refund:<number>;
+ *                             kind is orphan or mismatch.  Rows of earlier
+ *                             versions have no what.
  *
  * An operation that cannot be read keeps its kind and row for the dead letter.
  */
@@ -67,6 +69,7 @@ typedef struct {
 typedef struct {
     pt_slice_t  gateway;
     pt_slice_t  trade_no;
+    pt_slice_t  what;          /* empty: a payment; closed, refund:... */
     pt_slice_t  kind;          /* orphan, mismatch */
     pt_slice_t  out_trade_no;  /* as received */
     int64_t     amount;        /* minor units */

@@ -251,7 +251,8 @@ pt_payment_parts_json(pt_out_t *out, const pt_payment_t *payment,
 
 void
 pt_payment_json(pt_out_t *out, const pt_payment_t *payment,
-    pt_slice_t currency, unsigned decimals, pt_slice_t pay_url)
+    pt_slice_t prefix, pt_slice_t currency, unsigned decimals,
+    pt_slice_t pay_url)
 {
     const char  *status;
 
@@ -259,6 +260,14 @@ pt_payment_json(pt_out_t *out, const pt_payment_t *payment,
 
     pt_out_str(out, "{\"pay_no\":");
     pt_out_json(out, payment->pay_no);
+
+    /* a prefix has no character that JSON would escape */
+
+    pt_out_str(out, ",\"out_trade_no\":\"");
+    pt_out_put(out, prefix);
+    pt_out_put(out, payment->pay_no);
+    pt_out_char(out, '"');
+
     pt_payment_text(out, "status", pt_slice(status, strlen(status)));
     pt_payment_text(out, "gateway", payment->gateway);
     pt_payment_text(out, "method", payment->method);

@@ -32,6 +32,12 @@
 /* A prefix and a pay_no: what gateways call out_trade_no. */
 #define PT_PREFIX_MAX          12
 
+/*
+ * The method of a payment that the shop starts by itself at the gateway, which
+ * is told its out_trade_no.
+ */
+#define PT_METHOD_EXTERNAL     "external"
+
 
 /* unpaid -> paid | closed, closed -> paid */
 typedef enum {
@@ -103,13 +109,15 @@ int pt_payment_parse_row(pt_payment_t *payment, pt_slice_t row);
 int pt_payment_next_part(pt_slice_t *parts, pt_part_t *part);
 
 /*
- * {"pay_no":…,"status":…,"gateway":…,"method":…,"amount":…,"currency":…,
- * "orders":[{"order_id":…,"amount":…}],"created_at":…,"expires_at":…}; of a
- * paid one also "trade_no", "paid_at" and for each order "outcome", "reason"
- * (when there is one) and "refunded"; and "pay_url" unless it is empty.
+ * {"pay_no":…,"out_trade_no":…,"status":…,"gateway":…,"method":…,"amount":…,
+ * "currency":…,"orders":[{"order_id":…,"amount":…}],"created_at":…,
+ * "expires_at":…}; of a paid one also "trade_no", "paid_at" and for each order
+ * "outcome", "reason" (when there is one) and "refunded"; and "pay_url" unless
+ * it is empty.
  */
 void pt_payment_json(pt_out_t *out, const pt_payment_t *payment,
-    pt_slice_t currency, unsigned decimals, pt_slice_t pay_url);
+    pt_slice_t prefix, pt_slice_t currency, unsigned decimals,
+    pt_slice_t pay_url);
 
 /*
  * Reads a buyer's body: {"order_ids":["…"],"gateway":"…","method":"…",

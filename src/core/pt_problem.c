@@ -34,6 +34,7 @@ const pt_problem_t  pt_problems[PT_PROBLEMS] = {
     { "rebuild_required", 409, "Rebuild required" },
     { "still_poison", 409, "Dead letter still refused" },
     { "forbidden", 403, "Forbidden" },
+    { "unverified", 403, "Callback not verified" },
     { "method_not_allowed", 405, "Method not allowed" },
     { "too_large", 413, "Too large" },
     { "unsupported_media_type", 415, "Unsupported media type" },

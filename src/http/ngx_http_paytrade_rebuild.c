@@ -101,6 +101,7 @@ static const ngx_http_paytrade_table_t  ngx_http_paytrade_tables[] = {
     { "sales", ngx_paytrade_pg_rebuild_sales, 1, { "", NULL }, 0 },
     { "orders", ngx_paytrade_pg_rebuild_orders, 1, { "0", NULL }, 1 },
     { "payments", ngx_paytrade_pg_rebuild_payments, 1, { "0", NULL }, 1 },
+    { "refunds", ngx_paytrade_pg_rebuild_refunds, 2, { "0", "" }, 1 },
     { "buyers", ngx_paytrade_pg_rebuild_buyers, 2, { "", "" }, 0 },
     { "admin", ngx_paytrade_pg_rebuild_admin, 1, { "", NULL }, 0 },
     { NULL, NULL, 0, { NULL, NULL }, 0 }

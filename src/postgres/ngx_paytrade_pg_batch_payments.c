@@ -147,29 +147,30 @@ ngx_paytrade_pg_batch_orphans(ngx_paytrade_pg_batch_t *batch, pt_op_t *ops,
     pt_orphan_t              *orphan;
     ngx_paytrade_pg_array_t  *a;
 
-    a = ngx_paytrade_pg_batch_arrays(batch, 8);
+    a = ngx_paytrade_pg_batch_arrays(batch, 9);
 
     for (i = 0; i < n; i++) {
         orphan = &ops[i].u.orphan;
 
         ngx_paytrade_pg_array_text(&a[0], orphan->gateway);
         ngx_paytrade_pg_array_text(&a[1], orphan->trade_no);
-        ngx_paytrade_pg_array_text(&a[2], orphan->kind);
-        ngx_paytrade_pg_array_text_or_null(&a[3], orphan->out_trade_no);
-        ngx_paytrade_pg_array_int(&a[4], orphan->amount);
-        ngx_paytrade_pg_array_text_or_null(&a[5], orphan->currency);
-        ngx_paytrade_pg_array_text_or_null(&a[6], orphan->reason);
-        ngx_paytrade_pg_array_int(&a[7], orphan->at);
+        ngx_paytrade_pg_array_text(&a[2], orphan->what);
+        ngx_paytrade_pg_array_text(&a[3], orphan->kind);
+        ngx_paytrade_pg_array_text_or_null(&a[4], orphan->out_trade_no);
+        ngx_paytrade_pg_array_int(&a[5], orphan->amount);
+        ngx_paytrade_pg_array_text_or_null(&a[6], orphan->currency);
+        ngx_paytrade_pg_array_text_or_null(&a[7], orphan->reason);
+        ngx_paytrade_pg_array_int(&a[8], orphan->at);
     }
 
     ngx_paytrade_pg_batch_statement(batch, ngx_paytrade_pg_write_orphans);
     ngx_paytrade_pg_batch_param(batch, batch->partition);
 
     shared = &batch->params[batch->nparams];
-    ngx_paytrade_pg_batch_params(batch, a, 8);
+    ngx_paytrade_pg_batch_params(batch, a, 9);
 
     batch->conflicts[PT_OP_ORPHAN] = ngx_paytrade_pg_batch_statement(batch,
                                          ngx_paytrade_pg_conflicting_orphans);
 
-    ngx_paytrade_pg_batch_same(batch, shared, 7);
+    ngx_paytrade_pg_batch_same(batch, shared, 8);
 }

@@ -91,8 +91,8 @@ const char  ngx_paytrade_pg_rebuild_orders[] =
     " UNION (SELECT DISTINCT x.order_id FROM paytrade.payment_orders x,"
     " LATERAL (SELECT FROM paytrade.payments p, paytrade.orders o"
     " WHERE p.pay_no = x.pay_no AND o.order_id = x.order_id"
-    " AND p.partition = $1::smallint AND " PG_KEPT " OFFSET 0) k"
-    " WHERE x.order_id > " PG_LEAST_ID("62")
+    " AND p.partition = $1::smallint AND " PG_KEPT("$3") " OFFSET 0) k"
+    " WHERE x.order_id > " PG_LEAST_ID("62", "$3")
     " ORDER BY x.order_id LIMIT " PG_PAGE ")"
     " ORDER BY order_id LIMIT " PG_PAGE ")"
     " SELECT " PG_ORDER_ROW ", o.order_id, ''"

@@ -29,6 +29,9 @@ extern const char  ngx_paytrade_pg_order[];
 /* $1 pay_no -> the payment's row (pt_payment.h); no row when it is unknown */
 extern const char  ngx_paytrade_pg_payment[];
 
+/* $1 pay_no, $2 refund_no -> what that refund gave back; no row: unknown */
+extern const char  ngx_paytrade_pg_refund[];
+
 /* $1 partition -> epoch, one greater than before */
 extern const char  ngx_paytrade_pg_rebuild_begin[];
 
@@ -55,6 +58,13 @@ extern const char  ngx_paytrade_pg_rebuild_orders[];
  * '': those that changed or were open within the retention
  */
 extern const char  ngx_paytrade_pg_rebuild_payments[];
+
+/*
+ * $1 partition, $2 after pay_no, $3 after refund_no, $4 retention in ms
+ * -> pay_no refund_no amount at, pay_no, refund_no: all refunds of such
+ *    payments, each summed up over its orders
+ */
+extern const char  ngx_paytrade_pg_rebuild_refunds[];
 
 /*
  * $1 partition, $2 after sale, $3 after user
@@ -162,12 +172,13 @@ extern const char  ngx_paytrade_pg_write_refunds[];
 extern const char  ngx_paytrade_pg_conflicting_refunds[];
 
 /*
- * $1 partition, then arrays: $2 gateway, $3 trade_no, $4 kind, $5 out_trade_no,
- * $6 amount, $7 currency, $8 reason, $9 at.  Takes what is not there.
+ * $1 partition, then arrays: $2 gateway, $3 trade_no, $4 what, $5 kind,
+ * $6 out_trade_no, $7 amount, $8 currency, $9 reason, $10 at.  Takes what is
+ * not there.
  */
 extern const char  ngx_paytrade_pg_write_orphans[];
 
-/* $2 to $8 of the above -> number of each in conflict */
+/* $2 to $9 of the above -> number of each in conflict */
 extern const char  ngx_paytrade_pg_conflicting_orphans[];
 
 /*

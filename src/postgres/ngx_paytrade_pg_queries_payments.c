@@ -33,9 +33,28 @@ const char  ngx_paytrade_pg_payment[] =
 
 const char  ngx_paytrade_pg_rebuild_payments[] =
     "SELECT " PG_PAYMENT_ROW ", p.pay_no, '' FROM paytrade.payments p"
-    " WHERE p.partition = $1::smallint AND p.pay_no > " PG_LEAST_ID("31")
-    " AND " PG_KEPT
+    " WHERE p.partition = $1::smallint"
+    " AND p.pay_no > " PG_LEAST_ID("31", "$3")
+    " AND " PG_KEPT("$3")
     " ORDER BY p.pay_no LIMIT " PG_PAGE;
+
+
+const char  ngx_paytrade_pg_refund[] =
+    "SELECT sum(amount) FROM paytrade.refunds"
+    " WHERE pay_no = $1::bigint AND refund_no = $2::text"
+    " HAVING count(*) > 0";
+
+
+const char  ngx_paytrade_pg_rebuild_refunds[] =
+    "SELECT concat_ws(chr(9), f.pay_no, f.refund_no, sum(f.amount),"
+    " min(" PG_MS("f.created_at") ")), f.pay_no, f.refund_no"
+    " FROM paytrade.payments p JOIN paytrade.refunds f USING (pay_no)"
+    " WHERE p.partition = $1::smallint"
+    " AND p.pay_no >= " PG_LEAST_ID("31", "$4")
+    " AND (f.pay_no, f.refund_no) > ($2::bigint, $3::text)"
+    " AND " PG_KEPT("$4")
+    " GROUP BY f.pay_no, f.refund_no"
+    " ORDER BY f.pay_no, f.refund_no LIMIT " PG_PAGE;
 
 
 /* Rows are sorted, so that two writers take locks in one order. */
@@ -126,22 +145,22 @@ const char  ngx_paytrade_pg_conflicting_refunds[] =
 
 
 const char  ngx_paytrade_pg_write_orphans[] =
-    "INSERT INTO paytrade.orphans (gateway, trade_no, partition, kind, pay_no,"
-    " amount, currency, reason, created_at)"
-    " SELECT g.gateway, g.trade_no, $1::smallint, g.kind, g.pay_no, g.amount,"
-    " g.currency, g.reason, " PG_TIME("g.at")
-    " FROM unnest($2::text[], $3::text[], $4::text[], $5::text[],"
-    " $6::bigint[], $7::text[], $8::text[], $9::bigint[])"
-    " AS g(gateway, trade_no, kind, pay_no, amount, currency, reason, at)"
-    " ORDER BY g.gateway, g.trade_no"
-    " ON CONFLICT (gateway, trade_no) DO NOTHING";
+    "INSERT INTO paytrade.orphans (gateway, trade_no, what, partition, kind,"
+    " pay_no, amount, currency, reason, created_at)"
+    " SELECT g.gateway, g.trade_no, g.what, $1::smallint, g.kind, g.pay_no,"
+    " g.amount, g.currency, g.reason, " PG_TIME("g.at")
+    " FROM unnest($2::text[], $3::text[], $4::text[], $5::text[], $6::text[],"
+    " $7::bigint[], $8::text[], $9::text[], $10::bigint[]) AS g(gateway,"
+    " trade_no, what, kind, pay_no, amount, currency, reason, at)"
+    " ORDER BY g.gateway, g.trade_no, g.what"
+    " ON CONFLICT (gateway, trade_no, what) DO NOTHING";
 
 
 const char  ngx_paytrade_pg_conflicting_orphans[] =
     "SELECT g.n FROM unnest($1::text[], $2::text[], $3::text[], $4::text[],"
-    " $5::bigint[], $6::text[], $7::text[]) WITH ORDINALITY"
-    " AS g(gateway, trade_no, kind, pay_no, amount, currency, reason, n)"
-    " JOIN paytrade.orphans u USING (gateway, trade_no)"
+    " $5::text[], $6::bigint[], $7::text[], $8::text[]) WITH ORDINALITY"
+    " AS g(gateway, trade_no, what, kind, pay_no, amount, currency, reason, n)"
+    " JOIN paytrade.orphans u USING (gateway, trade_no, what)"
     " WHERE u.xmin <> pg_current_xact_id()::xid"
     " AND (u.kind, u.pay_no, u.amount, u.currency, u.reason)"
     " IS DISTINCT FROM (g.kind, g.pay_no, g.amount, g.currency, g.reason)";

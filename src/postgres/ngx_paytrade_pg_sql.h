@@ -24,19 +24,21 @@
 
 /*
  * Payments of p that Redis is to know: by the rule by which it forgets them,
- * changed or open within the retention ($3).
+ * changed or open within the retention (a parameter, in ms).
  */
-#define PG_CUTOFF  "now() - $3::bigint * interval '1 millisecond'"
+#define PG_CUTOFF(retention)                                                  \
+    "now() - " retention "::bigint * interval '1 millisecond'"
 
-#define PG_KEPT                                                               \
-    "(p.changed_at > " PG_CUTOFF " OR p.ends_at > " PG_CUTOFF ")"
+#define PG_KEPT(retention)                                                    \
+    "(p.changed_at > " PG_CUTOFF(retention)                                   \
+    " OR p.ends_at > " PG_CUTOFF(retention) ")"
 
 /*
- * The least id that such a payment, or an order of it, may have.  Ids begin
- * with milliseconds; no hold lasts longer than 30 days.
+ * The least id that such a payment, or an order of it, may have, or $2.  Ids
+ * begin with milliseconds; no hold lasts longer than 30 days.
  */
-#define PG_LEAST_ID(days)                                                     \
-    "greatest($2::bigint, (" PG_MS("now()") " - $3::bigint"                   \
+#define PG_LEAST_ID(days, retention)                                          \
+    "greatest($2::bigint, (" PG_MS("now()") " - " retention "::bigint"        \
     " - " days " * 86400000::bigint) * 1000000)"
 
 

@@ -25,8 +25,8 @@ check_json(const pt_op_t *op)
         pt_order_json(&out, &op->u.order, pt_slice_lit("CNY"), 2);
 
     } else if (op->type == PT_OP_PAYMENT) {
-        pt_payment_json(&out, &op->u.payment, pt_slice_lit("CNY"), 2,
-                        op->u.payment.subject);
+        pt_payment_json(&out, &op->u.payment, pt_slice_lit("a-"),
+                        pt_slice_lit("CNY"), 2, op->u.payment.subject);
 
     } else {
         pt_item_json(&out, &op->u.item, pt_slice_lit("JPY"), 0, 1);

@@ -306,7 +306,8 @@ sub put_op {
 }
 
 
-# The arguments of one hold; lines as [sku, quantity, price], sorted by sku.
+# The arguments of one hold; lines as [sku, quantity, price], sorted by sku;
+# look: it only looks.
 sub hold_op {
     my %h = (user => 'u1', sale => '', key => 'k', amount => '', meta => '',
              sku => 'p30', quantity => 1, price => 500000, @_);
@@ -316,7 +317,7 @@ sub hold_op {
 
     return (@h{qw(user sale)}, substr(sha1_hex("k$h{key}"), 0, 16),
             substr(sha1_hex("b$body"), 0, 16), @h{qw(amount meta)},
-            scalar @lines, map { @$_ } @lines);
+            $h{look} ? -@lines : scalar @lines, map { @$_ } @lines);
 }
 
 

@@ -418,6 +418,31 @@ for my $change ('closed', 'paid') {
 
 is($r->cmd('HLEN', $r->key('purging')), 0, 'no note is left');
 
+# refunds go with their payment, and keep it as long as other changes do
+$id = held(user => 'yr');
+$no = ($r->pay(user => 'yr', orders => [ $id ]))[1];
+$p_key = $r->key('p:' . substr $no, 0, 17);
+
+my $r_key = $r->key('r:' . substr $no, 0, 17);
+my @refund = ('refund', $no, 'alipay', 'tr', '', '');
+
+$r->settle([ 'paid', $no, 'alipay', 'tr', 500000, '', 0 ]);
+$r->pass(900000);
+held(user => 'openr');
+$r->settle([ @refund, 'r1', 100, 0 ]);
+purge(5000);
+is($r->cmd('HLEN', $r_key), 1, 'a refund is known');
+$r->pass(4000);
+is(($r->settle([ @refund, 'r1', 100, 0 ]))[0] =~ /^duplicate/, 1, 'still');
+$r->settle([ @refund, 'r2', 100, 0 ]);
+$r->pass(4000);
+purge(5000);
+is($r->cmd('HLEN', $r_key), 2, 'a later one keeps it');
+$r->pass(2000);
+purge(5000);
+is($r->cmd('EXISTS', $p_key, $r_key), 0, 'purged together');
+is(($r->settle([ @refund, 'r3', 100, 0 ]))[0], 'unknown_payment', 'all gone');
+
 $id = held(user => 'yb');
 $no = ($r->pay(user => 'yb', orders => [ $id ]))[1];
 $p_key = $r->key('p:' . substr $no, 0, 17);
@@ -429,15 +454,18 @@ purge(5000) for 1 .. 3;
 is($r->cmd('EXISTS', $p_key), 1, 'what cannot be read is not purged');
 
 # callbacks that fit nothing are known for the retention
-$r->settle([ 'orphan', 'x', 'alipay', 'o1', 1, '', 'unknown_payment', 0 ]);
+my @orphan = (1, '', 'unknown_payment', 0);
+
+$r->settle([ 'orphan', 'x', 'alipay', 'o1', @orphan, '' ]);
 $r->pass(4000);
-$r->settle([ 'orphan', 'x', 'alipay', 'o2', 1, '', 'unknown_payment', 0 ]);
+$r->settle([ 'orphan', 'x', 'alipay', 'o2', @orphan, '' ],
+           [ 'orphan', 'x', 'alipay', 'o1', @orphan, 'closed' ]);
 $r->sweep(100, 5000);
-is($r->cmd('ZCARD', $r->key('orphans')), 2, 'orphans are known');
+is($r->cmd('ZCARD', $r->key('orphans')), 3, 'orphans are known');
 $r->pass(2000);
 $r->sweep(100, 5000);
-is_deeply($r->cmd('ZRANGE', $r->key('orphans'), 0, -1), [ 'alipay:o2' ],
-          'old ones are forgotten');
+is_deeply($r->cmd('ZRANGE', $r->key('orphans'), 0, -1),
+          [ 'alipay:o1:closed', 'alipay:o2' ], 'old ones are forgotten');
 
 sub purge {
     my ($retention) = @_;

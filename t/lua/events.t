@@ -88,6 +88,17 @@ for my $case ([ 'CNY -', '' ], [ 'CNY h', 'held' ], [ 'CNY c', 'cancelled' ],
                          @expected), "asked for $case->[0]");
 }
 
+# the letters as each script sees them: nothing is prepared for none
+for my $name (qw(hold close settle)) {
+    my $seen = PaytradeRedis::text($name)
+               =~ s/\nlocal EVENTS\K.*/ = 1 return '<' .. WANTED .. '>'/sr;
+
+    is(join(' ', map { $r->cmd('EVAL', $seen, 5, $r->keys_of,
+                               join ' ', 'run', $_) }
+            '', 'CNY', 'CNY -', 'CNY hce'), '<> <> <> <hce>',
+       "$name: - is none");
+}
+
 $r->{context} = 'CNY hce';
 $id = held(user => "u\"1", sale => 'spring', meta => '{"a":[1,"b"]}',
            lines => [ [ 'a"b\\/c', 2, 7 ], [ 'p30', 1, 500000 ] ]);
@@ -198,10 +209,13 @@ is(trim(10), 'trimmed 0 175 [mail 0 150] [new 0 0] [stock 5 170]',
    'a group from now on');
 $r->cmd('XGROUP', 'CREATE', $r->key('events'), "a\tb\nc", $ids[290]);
 like(trim(10), qr/ \[a b c 0 9\] /, 'a group from the middle: its lag is counted');
+add(1100);
+like(trim(10), qr/ \[a b c 0 1000\] /, 'to a thousand');
+like(trim(10), qr/ \[mail 0 1250\] /, 'that of others is known');
 $r->cmd('XGROUP', 'DESTROY', $r->key('events'), $_) for "a\tb\nc", 'new';
-acknowledge('stock', @read, read_some('stock', 1000));
-acknowledge('mail', read_some('mail', 1000));
-is(trim(10), 'trimmed 175 0 [mail 0 0] [stock 0 0]', 'all have all');
+acknowledge('stock', @read, read_some('stock', 2000));
+acknowledge('mail', read_some('mail', 2000));
+is(trim(10), 'trimmed 1275 0 [mail 0 0] [stock 0 0]', 'all have all');
 @ids = add(1);
 is(trim(0), 'trimmed 0 1 [mail 0 1] [stock 0 1]', 'a new one stays');
 acknowledge($_, read_some($_, 1)) for qw(mail stock);

@@ -316,6 +316,62 @@ for my $quantity (0, -1, 1.5, '1e3', 'x', '', 1000000001) {
 }
 
 
+# only looking
+
+$r->put(sku => 'look', sale => 'looks', stock => 3, limit => 2, price => 5,
+        hold_ms => 7000);
+my @look = (sku => 'look', price => 5, user => 'looker', look => 1);
+my $still = $r->everything;
+
+is_deeply([ $r->holds(({ @look }, { @look, key => 2, quantity => 2 }) x 25) ],
+          [ ('would_hold') x 50 ], 'a look takes nothing from the next');
+is_deeply($r->everything, $still, 'and writes nothing at all');
+is(join(' ', $r->hold(@look, lines => [ [ 'look', 1, 5 ] ], amount => 5,
+                      meta => '{}')), 'would_hold', 'with all a hold may have');
+
+# each refusal, as of a hold
+for my $case ([ price => 6 ], [ amount => 6 ], [ quantity => 3 ],
+              [ sku => 'nope' ], [ sale => 'spring' ], [ user => '' ],
+              [ quantity => 0 ], [ sku => 'w' ])
+{
+    my ($as_look, $as_hold) = map { join ' ', $r->hold(@look, @$case,
+                                                       look => $_) } 1, 0;
+
+    is($as_look, $as_hold, "refused as a hold is: @$case: $as_hold");
+}
+
+{
+    local $r->{attempts_max} = 0;
+    is(join(' ', $r->hold(@look)), 'too_many_attempts', 'too_many_attempts');
+}
+
+{
+    local $r->{journal_max} = 1;
+    is(join(' ', $r->hold(@look)), 'backlog', 'backlog');
+}
+
+is_deeply($r->everything, $still, 'nothing is written by those either');
+@replies = $r->holds({ @look }, { @look, look => 0 }, { @look },
+                     { @look, quantity => 2 }, { @look, key => 3 },
+                     { @look, key => 4, quantity => 2 },
+                     { @look, user => 'third', quantity => 2 },
+                     { @look, user => 'third', quantity => 2, look => 0 },
+                     { @look, user => 'fourth' });
+is(join(' ', map { (split /\t/)[0] } @replies), 'would_hold held replayed '
+   . 'key_reused would_hold limit_reached would_hold held sold_out',
+   'among holds: it sees them');
+is((split /\t/, $replies[2])[1], (split /\t/, $replies[1])[1],
+   'a replay has its order');
+stock_is('look', 0, 3, 'the holds took theirs');
+$r->pass(7000);
+is(join(' ', $r->hold(@look, user => 'fifth', quantity => 2)), 'would_hold',
+   'what is due is there again');
+stock_is('look', 3, 0, 'as it ended by the look');
+ok(PaytradeRedis::is_error($r->script('hold', 1e6, 256, 'u', '', ('0' x 16) x 2,
+   '', '', $_, 'look', 1, 5)), "a count of lines that is none: '$_'")
+    for '-0', '--1', '-', '-51', '-2', '-1x', '+1';
+
+
 # memory: records of 36-character users stay short
 
 @f = $r->hold(@a, user => 'f' x 36, key => 'm');

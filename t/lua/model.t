@@ -25,7 +25,7 @@ my $r = PaytradeRedis->start;
 my @users = map { "user-$_" } 1 .. 12;
 my %hold_ms = (1000 => 1, 5000 => 1, 60000 => 1);
 my (%items, %paused, %orders, %attempts, %requests, %answers);
-my (%payments, %pay_attempts, %orphans, @told, %revs, %journaled);
+my (%payments, %pay_attempts, %orphans, @told, %revs, %journaled, %refunded);
 my ($now, $read_to, $events_read_to);
 
 
@@ -214,7 +214,8 @@ sub hold_batch {
                      key => int rand 200,
                      sale => rand() < .3 ? pick(qw(s1 s2)) : '',
                      amount => rand() < .3 ? 3 * $lines->[0][2] : '',
-                     meta => rand() < .1 ? '{"a":1}' : '' };
+                     meta => rand() < .1 ? '{"a":1}' : '',
+                     look => rand() < .15 };
     }
 
     push @ops, ($ops[0]) x 10 if rand() < .1;
@@ -230,6 +231,7 @@ sub hold_batch {
         my $expected = model_hold($h);
         my $word = shift @f;
 
+        $expected =~ s/^held .*/would_hold/ if $h->{look};
         $answers{$word}++;
         $operations++;
 
@@ -553,7 +555,10 @@ sub model_settle {
 }
 
 sub model_refund {
-    my ($p, $c, $delta) = @_;
+    my ($p, $c, $delta, $refund_no) = @_;
+
+    $p->{refunds}{$refund_no} = $delta;
+    $refunded{$c->{no}} = 1;
 
     for my $outcome ('refund_due', 'applied') {
         for my $part (grep { $_->{outcome} eq $outcome } @{ $p->{parts} }) {
@@ -563,7 +568,7 @@ sub model_refund {
             next if $n == 0;
             $delta -= $n;
             $part->{refunded} += $n;
-            push @told, "payment.refunded:$c->{no}:$part->{id}:$c->{refund_no} "
+            push @told, "payment.refunded:$c->{no}:$part->{id}:$refund_no "
                         . "$n ";
             $orders{$part->{id}}{status} = 'refunded'
                 if $outcome eq 'applied' && $n == $left;
@@ -575,10 +580,14 @@ sub model_refund {
 
 sub model_misfit {
     my ($kind, $c, $reason) = @_;
-    my $known = $orphans{"alipay$c->{gateway}:$c->{trade_no}"}++;
+    my $name = "alipay$c->{gateway}:$c->{trade_no}"
+               . ($c->{kind} =~ /^refund/ ? ":refund:$c->{refund_no}" : '')
+               . ($c->{what} ? ":$c->{what}" : '');
+    my $known = $orphans{$name}++;
+    my $amount = $reason eq 'refund' || $c->{amount} eq ''
+                 ? $c->{own} || $c->{total} : $c->{amount};
 
-    push @told, "payment.$kind:alipay$c->{gateway}:$c->{trade_no} $c->{amount} "
-                . $reason if !$known;
+    push @told, "payment.$kind:$name $amount $reason" if !$known;
 
     return ($kind eq 'orphan' ? '' : "$reason ") . ($known ? 0 : 1);
 }
@@ -604,13 +613,26 @@ sub model_callback {
     }
 
     my $reason = $c->{gateway} ? 'gateway' : $c->{currency} eq 'USD'
-                 ? 'currency' : $c->{amount} != $p->{amount} ? 'amount'
+                 ? 'currency'
+                 : $c->{amount} ne '' && $c->{amount} != $p->{amount} ? 'amount'
                  : $p->{status} eq 'paid' && $p->{trade_no} ne $c->{trade_no}
                  ? 'trade_no' : $c->{total} > $p->{amount} ? 'refund' : '';
 
     return 'mismatch ' . model_misfit('mismatch', $c, $reason) if $reason;
 
     my $was_paid = $p->{status} eq 'paid';
+    my $back = 0;
+
+    $back += $_->{refunded} for @{ $p->{parts} };
+
+    if ($c->{kind} eq 'refund') {
+        my $known = $p->{refunds}{$c->{refund_no}};
+
+        return 'too_early' if !$was_paid && $c->{amount} eq '';
+        return 'duplicate row' if $known && $known == $c->{own};
+        return 'mismatch ' . model_misfit('mismatch', $c, 'refund')
+            if $known || $c->{own} > $p->{amount} - $back;
+    }
 
     if (!$was_paid) {
         model_settle($c->{no}, $new, $row);
@@ -620,26 +642,33 @@ sub model_callback {
     return $was_paid ? 'duplicate row' : 'settled row'
         if $c->{kind} eq 'paid';
 
-    my $delta = $c->{total};
+    my $delta = $c->{own} || $c->{total} - $back;
+    my $number = $c->{refund_no};
 
-    $delta -= $_->{refunded} for @{ $p->{parts} };
+    while (!$c->{own} && $p->{refunds}{$number}) { $number .= "-$c->{total}" }
     return 'duplicate row' if $was_paid && $delta <= 0;
-    model_refund($p, $c, $delta) if $delta > 0;
+    model_refund($p, $c, $delta, $number) if $delta > 0;
 
-    return 'refunded row';
+    return $was_paid ? 'refunded row' : 'settled_refunded row';
 }
 
 sub random_callback {
     my $no = rand() < .03 ? '9' x 19 : pick(sort keys %payments);
     my $p = $payments{$no} // { amount => 1 };
-    my $kind = pick(qw(paid paid paid paid refunded closed orphan));
+    my $kind = pick(qw(paid paid paid paid refunded refund refund closed
+                       orphan));
+    my $n = int rand 6;
 
     return { kind => $kind, no => $no,
              gateway => rand() < .03 ? 2 : '',
              trade_no => "T$no" . (rand() < .05 ? 'x' : ''),
-             amount => $p->{amount} + (rand() < .05 ? 1 : 0),
+             amount => $kind eq 'refund' && rand() < .7 ? ''
+                       : $p->{amount} + (rand() < .05 ? 1 : 0),
+             own => $kind eq 'refund' ? 40 * (1 + $n) + (rand() < .05 ? 1 : 0)
+                    : 0,
+             what => $kind eq 'orphan' ? pick('', 'closed', 'refund:r1') : '',
              currency => pick('', 'CNY', rand() < .1 ? 'USD' : ''),
-             refund_no => 'r' . int rand 1e9,
+             refund_no => ($kind eq 'refunded' && rand() < .8 ? 'r' : 's') . $n,
              total => $kind eq 'refunded'
                       ? 1 + int(rand() < .3 ? $p->{amount} - .5
                                 : rand() * 1.02 * $p->{amount}) : 0 };
@@ -651,8 +680,10 @@ sub callback_op {
 
     return ('closed', 4, $c->{no}, 'alipay', $c->{trade_no}, 0)
         if $c->{kind} eq 'closed';
-    return ('orphan', 7, $c->{no}, $gateway, @$c{qw(trade_no amount)}, '',
-            'unknown_payment', 0) if $c->{kind} eq 'orphan';
+    return ('orphan', 8, $c->{no}, $gateway, @$c{qw(trade_no amount)}, '',
+            'unknown_payment', 0, $c->{what}) if $c->{kind} eq 'orphan';
+    return ('refund', 8, $c->{no}, $gateway, @$c{qw(trade_no amount currency
+            refund_no own)}, 0) if $c->{kind} eq 'refund';
     return ('paid', 6, $c->{no}, $gateway, @$c{qw(trade_no amount currency)},
             $now) if $c->{kind} eq 'paid';
     return ('refunded', 8, $c->{no}, $gateway, @$c{qw(trade_no amount currency
@@ -833,6 +864,17 @@ sub stored_is_sound {
         }
     }
 
+    for my $no (keys %refunded) {
+        my %stored = @{ $r->cmd('HGETALL', $r->key('r:' . substr $no, 0, 17)) };
+        my $refunds = $payments{$no}{refunds};
+
+        same(join(' ', map { s/^$no:// ? "$_=" . hex(
+                  $stored{"$no:$_"} =~ s/ .*//r) : () } sort keys %stored),
+             join(' ', map { "$_=$refunds->{$_}" } sort keys %$refunds),
+             "I6 refunds of $no");
+    }
+
+    %refunded = ();
     same($r->cmd('HGET', $r->key('clock'), 'waiting'), $journaled{total} // 0,
          'operations waiting');
 }

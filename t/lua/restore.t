@@ -161,7 +161,7 @@ push @ids, take(user => 'after', sku => 'a', price => 1000);
 
 
 # what PostgreSQL would give
-my (%rows, %items, %sales, @admin, %payments);
+my (%rows, %items, %sales, @admin, %payments, %refunds);
 
 for ($r->journal) {
     my ($kind, $row) = @$_;
@@ -172,11 +172,18 @@ for ($r->journal) {
     $sales{$row[0]} = $row if $kind eq 's';
     push @admin, $row if $kind eq 'a';
     $payments{$row[0]} = [ @row ] if $kind eq 'p';
+
+    if ($kind eq 'f') {
+        my $refund = $refunds{"$row[0]\t$row[1]"} //= [ 0, $row[6] ];
+
+        $refund->[0] += $row[3];
+    }
 }
 
 is(scalar(keys %rows), 306, 'the journal knows all orders');
 
 is(scalar(keys %payments), 20, 'and all payments');
+is(scalar(keys %refunds), 8, 'and all refunds');
 
 my (%held, %sold, %units, %attempts);
 
@@ -222,8 +229,12 @@ sub logical_state {
         $all{"order $id"} = join '|', map { $_ // '' } @$o{sort keys %$o};
     }
 
-    $all{"payment $_"} = join '|', $r->op('read', 'payment', 1, $_)
-        for @payments;
+    for my $no (@payments) {
+        my %of = @{ $r->cmd('HGETALL', $r->key('r:' . substr $no, 0, 17)) };
+
+        $all{"payment $no"} = join '|', $r->op('read', 'payment', 1, $no),
+            map { /^$no/ ? "$_ $of{$_}" : () } sort keys %of;
+    }
 
     for my $sale (keys %units) {
         for my $user (keys %{ $units{$sale} }) {
@@ -284,6 +295,8 @@ for (1, 2) {
        'loaded 306', 'orders');
     is(restore('payments', 2, map { join "\t", @{ $payments{$_} } }
                sort keys %payments), 'loaded 20', 'payments');
+    is(restore('refunds', 2, map { join "\t", $_, @{ $refunds{$_} } }
+               sort keys %refunds), 'loaded 8', 'refunds');
 
     my @buyers;
 
@@ -316,6 +329,13 @@ for my $change ([ 1, 'bogus' ], [ 8, 1 ], [ 9, 'x' ], [ 16, '' ], [ 0, 'x' ],
          "a payment that is none: @$change");
 }
 
+for my $row ("x\tr\t1\t1", "$payments[0]\t\t1\t1", "$payments[0]\tr\tx\t1",
+             "$payments[0]\tr\t1\t", "$payments[0]\tr\t1", '9' x 19
+             . "\tr\t1\t1")
+{
+    like(restore('refunds', 2, $row), qr/^broken/, "a refund that is none: $row");
+}
+
 my $later_id = ($journal_id =~ /^(\d+)/)[0] + 500_000 . '-7';
 
 is(restore('finish', 2, 1, '9' x 19, 'x'), 'broken journal id', 'a wrong id');
@@ -345,6 +365,18 @@ $pay_row = $payments{$is_paid};
 is(($r->settle([ 'paid', $is_paid, 'alipay', $pay_row->[7], $pay_row->[8], '',
                  0 ]))[0], join("\t", 'duplicate', @$pay_row),
    'one that was paid is a duplicate');
+
+for my $name (sort keys %refunds) {
+    my ($no, $refund_no) = split /\t/, $name;
+    my $trade_no = $payments{$no}[7];
+
+    is(join(' ', map { /^(\w+)/ } $r->settle(
+                [ 'refund', $no, 'alipay', $trade_no, '', '', $refund_no,
+                  $refunds{$name}[0], 0 ],
+                [ 'refund', $no, 'alipay', $trade_no, '', '', $refund_no,
+                  $refunds{$name}[0] + 1, 0 ])), 'duplicate mismatch',
+       "a restored refund is known: $refund_no");
+}
 
 my $new = take(user => 'new', sku => 'a', price => 1000);
 

@@ -69,7 +69,25 @@ sub refunded {
              @c{qw(amount currency)}, $refund_no, $total, $c{at} ];
 }
 
+# One refund by itself, of which only its own amount is told.
+sub refund {
+    my ($no, $trade_no, $refund_no, $own, %c) = @_;
+
+    %c = (gateway => 'alipay', amount => '', currency => '', at => 0, %c);
+
+    return [ 'refund', $no, $c{gateway}, $trade_no, @c{qw(amount currency)},
+             $refund_no, $own, $c{at} ];
+}
+
 sub one { ($r->settle(@_))[0] }
+
+sub refunds_of {
+    my ($no) = @_;
+    my %all = @{ $r->cmd('HGETALL', $r->key('r:' . substr $no, 0, 17)) };
+
+    return join ' ', map { my ($n, $at) = split / /, $all{$_};
+                           s/^$no:// ? "$_=" . hex $n : () } sort keys %all;
+}
 
 sub stock_is {
     my ($sku, $expected, $name) = @_;
@@ -439,13 +457,18 @@ new_events(), new_journal();
 @f = (amount => 500250);
 $reply = one(refunded($no, $trade, 'r1', 100, @f, at => $at));
 is(word($reply), 'refunded', 'refunded');
+my $heard = row($reply)->{changed};
 is(join('|', @{ row($reply) }{qw(status rev parts)}),
    "paid|3|$ids[0] 500000 applied - 100,$ids[1] 250 applied - 0", 'in part');
 is(told(@e = new_events()), "payment.refunded $ids[0] 100", 'told');
 is($e[0]{id}, "payment.refunded:$no:$ids[0]:r1", 'with the id of the refund');
 is_deeply([ new_journal() ],
-          [ [ 'f', join "\t", $no, 'r1', $ids[0], 100, 0, 'succeeded', $at ],
-            [ 'p', $reply =~ s/^refunded\t//r ] ], 'journaled');
+          [ [ 'f', join "\t", $no, 'r1', $ids[0], 100, 0, 'succeeded', $heard ],
+            [ 'p', $reply =~ s/^refunded\t//r ] ],
+          'journaled, with the time when it was heard of');
+is($e[0]{at}, $heard, 'as told');
+is($r->cmd('HGET', $r->key('r:' . substr $no, 0, 17), "$no:r1"),
+   sprintf('%x %x', 100, $heard), 'and as Redis knows it');
 is($r->order($ids[0])->{status}, 'paid', 'the order is still paid');
 is(word(one(refunded($no, $trade, 'r1', 100, @f))), 'duplicate',
    'the same notice again');
@@ -480,7 +503,8 @@ $r->cancel($ids[1]);
 $trade = trade();
 new_events(), new_journal();
 $reply = one(refunded($no, $trade, '', 300, @f));
-is(word($reply), 'refunded', 'a notice that comes before the payment settles it');
+is(word($reply), 'settled_refunded',
+   'a notice that comes before the payment settles it');
 is(join('|', @{ row($reply) }{qw(status rev trade_no parts)}),
    "paid|3|$trade|$ids[0] 500000 applied - 50,"
    . "$ids[1] 250 refund_due cancelled 250", 'what is due back goes first');
@@ -496,10 +520,227 @@ is_deeply(words($r->settle((refunded($no, $trade, 'x', 500250, @f)) x 50)),
           { refunded => 1, duplicate => 49 }, 'fifty alike: one');
 is($r->order($ids[0])->{status}, 'refunded', 'in the end all is given back');
 ($no, $user, $id) = started('p30');
-is(join('|', @{ row(one(refunded($no, trade(), 'z', 500000))) }{qw(rev parts)}),
+@replies = $r->settle((refunded($no, $trade = trade(), 'z', 500000,
+                                at => $at)) x 50);
+is_deeply(words(@replies), { settled_refunded => 1, duplicate => 49 },
+          'fifty alike before the payment: one settles');
+is(join('|', @{ row($replies[0]) }{qw(rev parts)}),
    "3|$id 500000 applied - 500000", 'settled and fully refunded at once');
+is(row($replies[0])->{paid}, $at, 'paid when the gateway says so');
+is((map { (split /\t/, $_->[1])[6] } grep { $_->[0] eq 'f' } new_journal())[-1],
+   row($replies[0])->{changed}, 'given back now');
+is($r->cmd('HGET', $r->key('r:' . substr $no, 0, 17), "$no:z"),
+   sprintf('%x %x', 500000, row($replies[0])->{changed}), 'as Redis knows it');
 is(join('|', @{ $r->order($id) }{qw(status rev)}), 'refunded|3', 'its order');
+($no, $user, $id) = started('p30');
+$reply = one(refunded($no, $trade = trade(), '', 0));
+is(word($reply) . ' ' . row($reply)->{parts}, "settled $id 500000 applied - 0",
+   'of nothing: settled, and nothing else');
+is(word(one(refunded($no, $trade, '', 0))), 'duplicate', 'again: duplicate');
+is(one(refunded($no, $trade, 'r1', 500001)), "mismatch\trefund\t1",
+   'more than was paid');
+is((new_events())[-1]{amount}, 500001, 'recorded with what it tells');
+is((split /\t/, (new_journal())[-1][1])[5], 500001, 'in the journal too');
+is(one(refunded($no, $trade, 'r1', 1, amount => 1)), "mismatch\tamount\t0",
+   'known by its number');
+is(one(refunded($no, $trade, 'r2', 600000, amount => 7)),
+   "mismatch\tamount\t1", 'another amount of the payment');
+is((new_events())[-1]{amount}, 7, 'is recorded with that');
+($no, $user, $id) = started('p30');
+is(one(refunded($no, $trade = trade(), 'r', 500001)), "mismatch\trefund\t1",
+   'more than it was: not settled either');
+is((new_events())[-1]{amount}, 500001, 'recorded the same way');
+is(word(one(refunded($no, $trade, 'r', 500000))), 'settled_refunded',
+   'and settled by the next');
+$r->op('catalog', 'restock', 3, 'p30', 20, '');
 new_events(), new_journal();
+
+
+# a number that a gateway gives to two refunds, or that is a total of others
+
+is(refunds_of($no), 'r=500000', 'Redis knows what a refund gave back');
+$r->op('catalog', 'restock', 3, 'p30', 20, '');
+($no, $user, @ids) = started('p30', 'q');
+$trade = trade();
+one(paid($no, $trade, @f));
+new_events(), new_journal();
+
+sub written {
+    my @new = new_journal();
+    my @told = new_events();
+
+    return join ' ', (map { $_->[0] eq 'f' ? join ':', (split /\t/, $_->[1])[1, 3]
+                            : () } @new),
+           map { $_->{id} =~ s/^payment.refunded:$no://r } @told;
+}
+
+is(word(one(refunded($no, $trade, 'r1', 100, @f))), 'refunded', 'total 100');
+is(written(), "r1:100 $ids[0]:r1", 'as it came');
+is(word(one(refunded($no, $trade, 'r1', 300, @f))), 'refunded',
+   'the same number, a higher total');
+is(written(), "r1-300:200 $ids[0]:r1-300", 'is another refund');
+is_deeply(words($r->settle(refunded($no, $trade, 'r1', 300, @f),
+                           (refunded($no, $trade, 'r1', 350, @f)) x 3)),
+          { duplicate => 3, refunded => 1 }, 'once each');
+is(written(), "r1-350:50 $ids[0]:r1-350", 'also in a batch');
+is(word(one(refunded($no, $trade, '400', 360, @f))), 'refunded',
+   'a number that looks like a total');
+is(word(one(refunded($no, $trade, '', 400, @f))), 'refunded', 'and that total');
+is(written(), "400:10 400-400:40 $ids[0]:400 $ids[0]:400-400", 'are two');
+is(word(one(refunded($no, $trade, "r\t2\n", 500250, @f))), 'refunded',
+   'a number with odd bytes');
+is(refunds_of($no), '400=10 400-400=40 r 2 =499850 r1=100 r1-300=200 '
+   . 'r1-350=50', 'all are known');
+is(join('|', (map { $r->order($_)->{status} } @ids),
+        $r->payment($no)->{parts} =~ / (\d+)(?:,|$)/g),
+   'refunded|refunded|500000|250', 'and add up');
+
+
+# refunds that tell only what they gave back themselves
+
+($no, $user, @ids) = started('p30', 'q');
+$trade = trade();
+new_events(), new_journal();
+
+is(one(refund($no, $trade, 'a', 100)), 'too_early', 'before it is paid');
+is(one([ 'closed', $no, 'alipay', $trade, 0 ]) =~ /^closed/, 1, 'closed');
+is(one(refund($no, $trade, 'a', 100)), 'too_early', 'nor then');
+is(one(refund($no, $trade, 'a', 900000)), 'too_early', 'whatever it says');
+is(kinds(new_journal()) . told(new_events()), 'p', 'nothing is recorded');
+one(paid($no, $trade, @f));
+new_events(), new_journal();
+$reply = one(refund($no, $trade, 'a', 100, at => $at));
+is(word($reply), 'refunded', 'refunded');
+is(row($reply)->{parts}, "$ids[0] 500000 applied - 100,$ids[1] 250 applied - 0",
+   'in part');
+is(told(@e = new_events()), "payment.refunded $ids[0] 100", 'told');
+is($e[0]{id}, "payment.refunded:$no:$ids[0]:a", 'with its number');
+$heard = row($reply)->{changed};
+is_deeply([ new_journal() ],
+          [ [ 'f', join "\t", $no, 'a', $ids[0], 100, 0, 'succeeded', $heard ],
+            [ 'p', $reply =~ s/^refunded\t//r ] ],
+          'journaled, with the time when it was heard of');
+is($r->cmd('HGET', $r->key('r:' . substr $no, 0, 17), "$no:a"),
+   sprintf('%x %x', 100, $heard), 'and known');
+is(word(one(refund($no, $trade, 'a', 100))), 'duplicate', 'again: duplicate');
+is(word(one(refund($no, $trade, 'a', 100, amount => 500250,
+                   currency => 'CNY'))), 'duplicate', 'or with more told');
+is(one(refund($no, $trade, 'a', 101)), "mismatch\trefund\t1",
+   'the same number, another amount');
+is(one(refund($no, $trade, 'a', 99)), "mismatch\trefund\t0", 'recorded once');
+is(told(@e = new_events()), 'payment.mismatch 101 refund', 'told');
+is($e[0]{id}, "payment.mismatch:alipay:$trade:refund:a", 'of this refund');
+is(kinds(new_journal()), 'u', 'nothing else changes');
+
+# totals would take the second for the first
+is_deeply(words($r->settle((refund($no, $trade, 'b', 100)) x 50,
+                           (refund($no, $trade, 'c', 100)) x 50)),
+          { refunded => 2, duplicate => 98 }, 'two of the same amount are two');
+is(row(one(refund($no, $trade, 'd', 0)))->{parts},
+   "$ids[0] 500000 applied - 300,$ids[1] 250 applied - 0", 'I6 once each');
+is(one(refund($no, $trade, 'd', 499951)), "mismatch\trefund\t1",
+   'I7 more than is left');
+is(told(@e = new_events()), join('; ', ("payment.refunded $ids[0] 100") x 2,
+                                 'payment.mismatch 499951 refund'), 'told');
+new_journal();
+is_deeply([ map { word($_) } $r->settle(refund($no, $trade, 'e', 499900),
+                                        refund($no, $trade, 'f', 51),
+                                        refund($no, $trade, 'f2', 50)) ],
+          [ qw(refunded mismatch refunded) ],
+          'within a batch: each sees those before it');
+is($r->order($ids[$_])->{status}, 'refunded', 'all is given back') for 0, 1;
+is(kinds(new_journal()), 'offpuofp', 'journaled');
+is(word(one(refund($no, $trade, 'e', 499900))), 'duplicate',
+   'what is known is no mismatch, though nothing is left');
+is(refunds_of($no), 'a=100 b=100 c=100 e=499900 f2=50', 'all are known');
+is(one(refund($no, $trade, 'g', 1)), "mismatch\trefund\t1", 'no more');
+new_events(), new_journal();
+
+# with the amount of the payment it settles
+($no, $user, $id) = started('p30');
+$trade = trade();
+new_events(), new_journal();
+$reply = one(refund($no, $trade, 'a', 500000, amount => 500000));
+is(word($reply), 'settled_refunded',
+   'comes before the payment, with its amount');
+is(join('|', @{ row($reply) }{qw(status rev trade_no parts)}),
+   "paid|3|$trade|$id 500000 applied - 500000", 'settled and given back');
+is(told(new_events()), "payment.succeeded $id 500000; "
+   . "payment.refunded $id 500000", 'I12 told in this order');
+is(kinds(new_journal()), 'opofp', 'journaled');
+is(word(one(paid($no, $trade))), 'duplicate', 'the payment comes after');
+($no, $user, $id) = started('p30');
+is(one(refund($no, trade(), 'a', 500001, amount => 500000)),
+   "mismatch\trefund\t1", 'more than it was: not settled either');
+is((new_events())[-1]{amount}, 500001, 'recorded with what it gave back');
+$reply = one(refund($no, trade(), 'z', 0, amount => 500000, at => $at));
+is(join('|', word($reply), @{ row($reply) }{qw(paid parts)}),
+   "settled|$at|$id 500000 applied - 0", 'of nothing: settled');
+is(refunds_of($no), '', 'which is no refund');
+new_events(), new_journal();
+
+# what a refund may be wrong about
+($no, $user, $id) = started('p30');
+$trade = trade();
+
+for my $paid (0, 1) {
+    one(paid($no, $trade)) if $paid;
+
+    my $before = payments_of($no);
+
+    is(one(refund($no, $trade, "g$paid", 1, gateway => 'other')),
+       "mismatch\tgateway\t1", 'I7 another gateway');
+    is(one(refund($no, $trade, "c$paid", 1, currency => 'USD')),
+       "mismatch\tcurrency\t1", 'I7 another currency');
+    is(one(refund($no, $trade, "m$paid", 1, amount => 1)),
+       "mismatch\tamount\t1", 'I7 another amount, when it is told');
+    is(one(refund($no, trade(), 't', 1)), $paid ? "mismatch\ttrade_no\t1"
+       : 'too_early', 'I7 another trade');
+    is_deeply(payments_of($no), $before, 'nothing changed');
+}
+
+is(join(' ', map { "$_->{id} $_->{amount}" =~ s/^payment.mismatch://r }
+        grep { $_->{id} =~ /:[gcm]1$/ } new_events()),
+   "other:$trade:refund:g1 1 alipay:$trade:refund:c1 1 "
+   . "alipay:$trade:refund:m1 1", 'recorded with what they tell');
+is(one(refund('1763712000000000001', $trade, 'a', 1)), 'unknown_payment',
+   'of an unknown payment');
+
+is(word(one(refund($no, $trade, 'a', 'x'))), 'broken', 'broken: its amount');
+is(word(one(refund($no, $trade, 'a', ''))), 'broken', 'broken: none');
+is(word(one(refund($no, $trade, '', 1))), 'broken', 'broken: no number');
+is(word(one(refund($no, '', 'a', 1))), 'broken', 'broken: no trade_no');
+is(word(one(refund($no, $trade, 'a', 1, amount => 'x'))), 'broken',
+   "broken: the payment's amount");
+is(refunds_of($no), '', 'none of them is known');
+
+# a record that cannot be read
+my $r_key = $r->key('r:' . substr $no, 0, 17);
+
+$r->cmd('HSET', $r_key, "$no:bad", 'garbage');
+
+my $everything = $r->everything;
+
+is(word(one(refund($no, $trade, 'bad', 1))), 'broken', 'a broken record');
+is(word(one(refunded($no, $trade, 'bad', 1))), 'broken', 'for a total too');
+is_deeply($r->everything, $everything, 'changes nothing');
+is(word(one(refund($no, $trade, 'good', 1))), 'refunded', 'others are done');
+$r->cmd('RENAME', $r_key, $r->key('aside'));
+$r->cmd('SET', $r_key, 'x');
+$everything = $r->everything;
+is_deeply([ map { word($_) } $r->settle(refund($no, $trade, 'h', 1),
+                                        refunded($no, $trade, 'h', 9)) ],
+          [ qw(broken broken) ], 'a key of the wrong type');
+is_deeply($r->everything, $everything, 'changes nothing');
+$r->cmd('DEL', $r_key);
+$r->cmd('RENAME', $r->key('aside'), $r_key);
+new_events(), new_journal();
+
+sub payments_of {
+    my ($no) = @_;
+
+    return [ $r->payment($no), refunds_of($no), $r->stored_item('p30') ];
+}
 
 
 # what does not fit
@@ -536,8 +777,8 @@ for my $case ([ 'gateway', gateway => 'other' ], [ 'currency', currency => 'USD'
        join('|', "payment.mismatch:$c{gateway}:$t", '', $no, $user,
             @c{qw(amount currency gateway)}, $t, $reason), 'which tells all');
     is(scalar(@f), 1, 'one operation in the journal');
-    is(join('|', $f[0][0], (split /\t/, $f[0][1])[0 .. 6]),
-       join('|', 'u', $c{gateway}, $t, 'mismatch', $no,
+    is(join('|', $f[0][0], (split /\t/, $f[0][1])[0 .. 7]),
+       join('|', 'u', $c{gateway}, $t, '', 'mismatch', $no,
             @c{qw(amount currency)}, $reason), 'which tells all');
 }
 
@@ -569,11 +810,11 @@ new_events(), new_journal();
 
 $trade = trade();
 my $op = [ 'orphan', "pfx\t1\n", 'alipay', $trade, 777, '', 'unknown_payment',
-           $at ];
+           $at, '' ];
 is_deeply([ $r->settle(($op) x 3) ], [ "orphan\t1", ("orphan\t0") x 2 ],
           'an orphan is recorded once');
 is(one($op), "orphan\t0", 'ever');
-is(one([ @$op[0 .. 2], $trade . 'x', @$op[4 .. 7] ]), "orphan\t1",
+is(one([ @$op[0 .. 2], $trade . 'x', @$op[4 .. 8] ]), "orphan\t1",
    'another trade is another');
 @e = new_events();
 is(scalar(@e), 2, 'an event each');
@@ -581,8 +822,36 @@ is(join('|', @{ $e[0] }{qw(id order_id pay_no user sale amount currency gateway
                            trade_no lines reason)}),
    "payment.orphan:alipay:$trade||pfx 1 |||777|CNY|alipay|$trade||"
    . 'unknown_payment', 'which tells all');
-is_deeply((new_journal())[0], [ 'u', join "\t", 'alipay', $trade, 'orphan',
-   'pfx 1 ', 777, 'CNY', 'unknown_payment', $at ], 'the journal too');
+is_deeply((new_journal())[0], [ 'u', join "\t", 'alipay', $trade, '', 'orphan',
+   'pfx 1 ', 777, 'CNY', 'unknown_payment', $e[0]{at} ],
+   'the journal too, with the time when it was heard of');
+cmp_ok($e[0]{at}, '>', $at, 'which is not that of the payment');
+
+# of one trade: a closing, refunds and a payment, none of them hides another
+$trade = trade();
+is_deeply([ map { one([ @$op[0 .. 2], $trade, @$op[4 .. 7], $_ ]) }
+            ('closed', "refund:r\n1", 'refund:r2', '') x 2 ],
+          [ ("orphan\t1") x 4, ("orphan\t0") x 4 ], 'each is recorded once');
+is(join(' ', map { $_->{id} } new_events()),
+   join(' ', map { "payment.orphan:alipay:$trade$_" }
+             ':closed', ':refund:r 1', ':refund:r2', ''), 'each is told');
+is(join(' ', map { (split /\t/, $_->[1])[2] } new_journal()),
+   'closed refund:r 1 refund:r2 ', 'each is journaled');
+($no) = started('p30');
+is_deeply([ map { one($_) } [ 'closed', $no, 'other', $trade, 0 ],
+            paid($no, $trade, gateway => 'other'),
+            refunded($no, $trade, '', 5, gateway => 'other'),
+            refunded($no, $trade, '', 6, gateway => 'other'),
+            refunded($no, $trade, '', 6, gateway => 'other'),
+            refund($no, $trade, 6, 6, gateway => 'other') ],
+          [ ("mismatch\tgateway\t1") x 4, ("mismatch\tgateway\t0") x 2 ],
+          'also of what does not fit');
+is(join(' ', map { $_->{id} =~ s/^payment.mismatch:other:$trade//r }
+        new_events()), ':closed  :refund:5 :refund:6', 'named by it');
+is(one([ 'orphan', 'x', 'alipay', trade(), '', '', 'purged', 0, '' ])
+   =~ /^broken/, 1, 'an orphan without an amount is none');
+$trade = $e[0]{trade_no};
+new_journal();
 ($no) = started('p30');
 is(one(paid($no, $trade, amount => 1)), "mismatch\tamount\t0",
    'a trade that is known as an orphan is not told again');
@@ -701,7 +970,7 @@ is(word(one(paid($no2, 'b4'))), 'broken', 'where its details cannot go');
 is(word(one(refunded($no2, 'b4', 'r', 500000))), 'broken', 'refunded too');
 is_deeply($r->everything, $before, 'changes nothing');
 $r->cmd('DEL', $m_key);
-is(word(one(refunded($no2, 'b4', 'r', 500000))), 'refunded', 'mended');
+is(word(one(refunded($no2, 'b4', 'r', 500000))), 'settled_refunded', 'mended');
 like($r->cmd('HGET', $o_key, $id), qr/^r3\+ /, 'and spilled');
 is(join('|', @{ $r->order($id) }{qw(status rev user)}), "refunded|3|$user",
    'it reads');

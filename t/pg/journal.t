@@ -54,10 +54,10 @@ sub refund {
 
 
 sub orphan {
-    my ($trade_no, $kind, $amount, $at) = @_;
+    my ($trade_no, $kind, $amount, $at, $what) = @_;
 
-    return join "\t", 'alipay', $trade_no, $kind, 'x' . id(999), $amount, 'CNY',
-                      'unknown_payment', $at || $t;
+    return join "\t", 'alipay', $trade_no, $what // '', $kind, 'x' . id(999),
+                      $amount, 'CNY', 'unknown_payment', $at || $t;
 }
 
 
@@ -164,6 +164,25 @@ is(psql('SELECT (SELECT string_agg(refund_no, \' \' ORDER BY refund_no)'
         . ' FROM paytrade.refunds), (SELECT string_agg(trade_no, \' \''
         . ' ORDER BY trade_no) FROM paytrade.orphans)'), 'r-1 r-2|T10 T9',
    'refunds and orphans: each once');
+is(dead(), 'x malformed', 'nothing of it is a conflict');
+
+
+# Of one trade each thing that is told; and rows as earlier versions wrote them.
+
+journal([u => orphan('T11', 'orphan', 7), u => orphan('T11', 'orphan', 5, $t,
+                                                      'refund:r "1" \\'),
+         u => orphan('T11', 'orphan', 0, $t, 'closed')],
+        [u => orphan('T11', 'orphan', 7) =~ s/T11\t\t/T11\t/r,
+         u => orphan('T12', 'mismatch', 7) =~ s/T12\t\t/T12\t/r],
+        [u => orphan('T12', 'mismatch', 7)],
+        [f => refund(2, 'r' x 64 . '-10000000000000', 60)]);
+is(psql('SELECT string_agg(concat_ws(\' \', trade_no, what, kind, amount), \',\''
+        . ' ORDER BY trade_no, what) FROM paytrade.orphans'
+        . " WHERE trade_no IN ('T11', 'T12')"),
+   'T11  orphan 7,T11 closed orphan 0,T11 refund:r "1" \\ orphan 5,'
+   . 'T12  mismatch 7', 'each once');
+is(psql("SELECT amount FROM paytrade.refunds WHERE refund_no LIKE 'rrr%'"), 60,
+   'a refund with a long number');
 is(dead(), 'x malformed', 'nothing of it is a conflict');
 
 

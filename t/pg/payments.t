@@ -243,6 +243,9 @@ is($pg->psql("SELECT string_agg(concat_ws(' ', partition, refund_no, order_id,
               FROM paytrade.refunds"),
    "0 r \"1\" \\ ${\id(1)} 50 f succeeded $now t,"
    . "0 r \"1\" \\ ${\id(2)} 60 t succeeded $now t", 'the first stays');
+is($pg->query('refund', id(11), 'r "1" \\'), 110, 'refund: over its orders');
+is($pg->query('refund', @$_), '', 'refund: unknown')
+    for [ id(12), 'r "1" \\' ], [ id(11), 'r' ];
 is($pg->query('conflicting_refunds', $of->(3, list(50, 61))), 2,
    'conflict of amount');
 is($pg->query('conflicting_refunds', $of->(4, list('t', 't'))), 1,
@@ -255,9 +258,13 @@ is($pg->query('conflicting_refunds', $of->(1, texts('r', 'r'))), '',
    'another number is none');
 
 
-# Orphans.
+# Orphans: a payment, its closing and each refund of one trade.
+
+sub what { return '{' . join(',', map { '"' . s/(["\\])/\\$1/gr . '"' } @_)
+                  . '}' }
 
 my @orphan = (texts('alipay', 'alipay'), texts('T1', 'T"2\\'),
+              what('', 'refund:"r\\'),
               texts('orphan', 'mismatch'), texts('x1', ''),
               list(9223372036854775807, 1), texts('CNY', ''),
               texts('unknown_payment', 'amount'));
@@ -269,22 +276,36 @@ is($pg->query('conflicting_orphans', @orphan), '', 'no conflict with itself');
 $pg->psql("UPDATE paytrade.orphans SET resolved_at = now()
            WHERE trade_no = 'T1'");
 $pg->query('write_orphans', 1, @orphan, list($now + 1, $now + 1));
-is($pg->psql("SELECT string_agg(concat_ws(' ', partition, trade_no, kind,
+is($pg->psql("SELECT string_agg(concat_ws(' ', partition, trade_no, what, kind,
               pay_no, amount, currency, reason, resolved_at IS NULL,
               round(extract(epoch FROM created_at) * 1000)), ','
               ORDER BY trade_no) FROM paytrade.orphans"),
-   "0 T\"2\\ mismatch 1 amount t $now,"
-   . "0 T1 orphan x1 9223372036854775807 CNY unknown_payment f $now",
+   "0 T\"2\\ refund:\"r\\ mismatch 1 amount t $now,"
+   . "0 T1  orphan x1 9223372036854775807 CNY unknown_payment f $now",
    'the first stays');
 is($pg->query('conflicting_orphans', $but->($_->[0], $_->[1])), $_->[2],
    "conflict of column $_->[0]")
-    for [2, texts('mismatch', 'mismatch'), 1], [3, texts('x1', 'x2'), 2],
-        [4, list(1, 1), 1], [5, texts('CNY', 'USD'), 2],
-        [6, texts('purged', 'amount'), 1];
+    for [3, texts('mismatch', 'mismatch'), 1], [4, texts('x1', 'x2'), 2],
+        [5, list(1, 1), 1], [6, texts('CNY', 'USD'), 2],
+        [7, texts('purged', 'amount'), 1];
 is($pg->query('conflicting_orphans', $but->(0, texts('a', 'b'))), '',
    'another gateway is none');
-like($pg->query('write_orphans', 0, texts('a'), texts('T'), texts('lost'),
-                texts('x'), list(1), texts('CNY'), texts('r'), list(1)),
+is($pg->query('conflicting_orphans', do {
+       my @u = @orphan;
+       @u[2, 5] = (what('closed', 'refund:s'), list(9, 9));
+       @u;
+   }), '', 'nor is what else was told of the trade');
+is($pg->query('write_orphans', 0, (map { list(($_) x 3) } 'alipay', 'T1'),
+              what('', 'closed', 'refund:1'), list(('orphan') x 3),
+              list(('x1') x 3), list(7, 7, 7), list(('CNY') x 3),
+              list(('unknown_payment') x 3), list(($now) x 3)), '',
+   'a closing and a refund of the same trade');
+is($pg->psql("SELECT string_agg(what || ' ' || amount, ',' ORDER BY what)
+              FROM paytrade.orphans WHERE trade_no = 'T1'"),
+   ' 9223372036854775807,closed 7,refund:1 7', 'stand beside the payment');
+like($pg->query('write_orphans', 0, texts('a'), texts('T'), what(''),
+                texts('lost'), texts('x'), list(1), texts('CNY'), texts('r'),
+                list(1)),
      qr/^23514/, 'an unknown kind is class 23');
 
 
@@ -360,6 +381,46 @@ is(first_of($pg->query('rebuild_payments', 0, 0, 3650 * $day)),
 is(first_of($pg->query('rebuild_payments', 7, 0, $week)), id(26),
    'of another partition');
 
+# Refunds of those payments, each summed up over its orders.
+
+sub refund_rows {
+    my (@rows) = @_;
+
+    $pg->query('write_refunds', $_->[0], list($_->[1]), texts($_->[2]),
+               list($_->[3]), list($_->[4]), list('f'), texts('succeeded'),
+               list($_->[5])) for @rows;
+}
+
+
+my @no = map { $_->{no} } @p;
+
+$pg->psql('DELETE FROM paytrade.refunds');
+refund_rows([ 0, $no[0], 'old', $o[1], 1, $now ],
+            [ 0, $no[1], 'r 2', $o[2], 30, $now + 5 ],
+            [ 0, $no[1], 'r 2', $o[3], 12, $now + 3 ],
+            [ 0, $no[1], 'R 3', $o[2], 9_000_000_000_000, $now ],
+            [ 0, $no[1], 'é"\\', $o[2], 1, $now ],
+            [ 0, $no[3], 'a', $o[3], 5, 0 ],
+            [ 7, id(26), 'other', $o[3], 5, $now ],
+            [ 0, id(27), 'nobody', $o[3], 5, $now ]);
+is($pg->query('rebuild_refunds', 0, 0, '', $week), join("\n",
+   map { "$_->[0] | " . join ' | ', (split /\t/, $_->[0])[0, 1] }
+   [ "$no[1]\tR 3\t9000000000000\t$now" ],
+   [ "$no[1]\tr 2\t42\t" . ($now + 3) ],
+   [ "$no[1]\té\"\\\t1\t$now" ], [ "$no[3]\ta\t5\t0" ]),
+   'rebuild_refunds: of such payments, summed up');
+is(join(' ', map { (split / \| /)[2] } split /\n/,
+        $pg->query('rebuild_refunds', 0, @$_[0, 1], $week)),
+   $_->[2] // '',
+   "next page, after $_->[1]")
+    for [ $no[1], 'R 3', "r 2 é\"\\ a" ], [ $no[1], "é\"\\", 'a' ],
+        [ $no[1], '~', "é\"\\ a" ], [ $no[3], 'a' ];
+is((split / \| /, $pg->query('rebuild_refunds', 0, 0, '', 30 * $day))[1],
+   (sort @no[0, 1])[0], 'with a longer retention');
+is((split / \| /, $pg->query('rebuild_refunds', 7, 0, '', $week))[2], 'other',
+   'of another partition');
+
+
 is(first_of($pg->query('rebuild_orders', 0, 0, $week)),
    join(' ', sort @o[0, 2, 3]),
    'rebuild_orders: held ones, and those of such payments');
@@ -413,6 +474,28 @@ for (['rebuild_payments', 1203], ['rebuild_orders', $orders]) {
 
     is(scalar keys %seen, $wanted, "$name: all pages");
     is(scalar(grep { $_ > 1 } values %seen), 0, "$name: each once");
+}
+
+ok(defined $pg->psql("INSERT INTO paytrade.refunds SELECT pay_no, 'r' || i,
+                      order_id, 5, 1, false, 'succeeded', now(), now()
+                      FROM paytrade.payment_orders
+                      JOIN paytrade.payments USING (pay_no),
+                      generate_series(1, 2) i WHERE partition = 5"),
+   'two refunds of each') or diag $pg->error();
+
+{
+    my (%seen, @rows);
+    my @after = (0, '');
+
+    do {
+        @rows = map { [ (split / \| /)[1, 2] ] }
+                split /\n/, $pg->query('rebuild_refunds', 5, @after, $week);
+        $seen{"@$_"}++ for @rows;
+        @after = @{ $rows[-1] } if @rows;
+    } while (@rows == 500);
+
+    is(scalar keys %seen, 2406, 'rebuild_refunds: all pages');
+    is(scalar(grep { $_ > 1 } values %seen), 0, 'rebuild_refunds: each once');
 }
 
 is(join(' ', grep { /payment|refund|orphan/ } $pg->untried()), '',

@@ -22,10 +22,10 @@ static const struct {
     const char  *name;
     const char  *sql;
 } queries[] = {
-    QUERY(progress), QUERY(order), QUERY(payment), QUERY(rebuild_begin),
-    QUERY(rebuild_items), QUERY(rebuild_sales), QUERY(rebuild_orders),
-    QUERY(rebuild_payments), QUERY(rebuild_buyers), QUERY(rebuild_admin),
-    QUERY(dead_letters),
+    QUERY(progress), QUERY(order), QUERY(payment), QUERY(refund),
+    QUERY(rebuild_begin), QUERY(rebuild_items), QUERY(rebuild_sales),
+    QUERY(rebuild_orders), QUERY(rebuild_payments), QUERY(rebuild_refunds),
+    QUERY(rebuild_buyers), QUERY(rebuild_admin), QUERY(dead_letters),
     QUERY(dead_letter), QUERY(dead_letter_done), QUERY(counts),
     QUERY(audit_items), QUERY(audit_orders), QUERY(audit_held),
     QUERY(write_orders), QUERY(conflicting_orders), QUERY(write_items),

@@ -99,8 +99,37 @@ ok(defined $pg->psql("INSERT INTO paytrade.refunds VALUES
                       ('r-1', 1763712000000000002, 1763712000000000009, 1,
                        false, 'succeeded', now(), now(), 0)", 'old'),
    'one refund may be for several orders') or diag $pg->error();
+ok(defined $pg->psql("INSERT INTO paytrade.orphans (gateway, trade_no, what,
+                      partition, kind) VALUES ('alipay', 'T1', 'closed', 0,
+                      'orphan')", 'old'),
+   'a trade may be told of as paid and as closed') or diag $pg->error();
 is($pg->psql("SELECT coalesce(p.reloptions::text, '') FROM pg_class p
               WHERE p.oid = 'paytrade.payments'::regclass", 'old'),
    '{fillfactor=85}', 'room in the pages');
+
+
+# Tables of the version before callbacks of other gateways: one orphan a trade.
+
+$pg->psql('CREATE DATABASE before', 'postgres');
+$pg->psql_file($schema, 'before');
+ok(defined $pg->psql("ALTER TABLE paytrade.orphans DROP CONSTRAINT orphans_pkey,
+                      DROP COLUMN what, ADD PRIMARY KEY (gateway, trade_no);
+                      INSERT INTO paytrade.orphans (gateway, trade_no,
+                      partition, kind, reason) VALUES ('alipay', 'T1', 3,
+                      'orphan', 'closed')", 'before'), 'one orphan a trade')
+    or diag $pg->error();
+
+for my $time ('once', 'twice') {
+    ok(defined $pg->psql_file($schema, 'before'), "upgraded $time")
+        or diag $pg->error();
+    is($pg->error(), '', 'without a word');
+    is($pg->psql($_->[1], 'before'), $pg->psql($_->[1]),
+       "the $_->[0] are those of a new one")
+        for ['columns', $dump], ['indexes', $indexes],
+            ['constraints', $checks], ['comments', $comments];
+}
+
+is($pg->psql('SELECT trade_no, what, partition, reason FROM paytrade.orphans',
+             'before'), 'T1||3|closed', 'rows stay');
 
 done_testing();

@@ -41,7 +41,7 @@ payment_row(int number, int rev, const char *status, const char *trade_no)
 
 #define REFUND  "1763712000123000002\tr-1\t1763712000000000001\t50\t0\t"      \
                 "succeeded\t1763712000000"
-#define ORPHAN  "alipay\tT1\torphan\tx1763712000123000002\t100\tCNY\t"        \
+#define ORPHAN  "alipay\tT1\t\torphan\tx1763712000123000002\t100\tCNY\t"      \
                 "unknown_payment\t1763712000000"
 
 
@@ -117,6 +117,7 @@ test_parse_payments(void **state)
     assert_int_equal(o.type, PT_OP_ORPHAN);
     unit_slice_is(o.u.orphan.gateway, "alipay");
     unit_slice_is(o.u.orphan.trade_no, "T1");
+    unit_slice_is(o.u.orphan.what, "");
     unit_slice_is(o.u.orphan.kind, "orphan");
     unit_slice_is(o.u.orphan.out_trade_no, "x1763712000123000002");
     assert_true(o.u.orphan.amount == 100);
@@ -126,10 +127,54 @@ test_parse_payments(void **state)
 
     /* what a stranger's payment may lack, and how large it may be */
 
-    o = op("u", unit_str("a\tT\tmismatch\t\t9223372036854775807\t\t\t0"));
+    o = op("u", unit_str("a\tT\tclosed\tmismatch\t\t9223372036854775807\t\t\t"
+                         "0"));
     assert_int_equal(o.type, PT_OP_ORPHAN);
+    unit_slice_is(o.u.orphan.what, "closed");
     unit_slice_is(o.u.orphan.kind, "mismatch");
     assert_true(o.u.orphan.amount == INT64_MAX);
+
+    /* as earlier versions wrote it */
+
+    o = op("u", unit_str("a\tT\tmismatch\tx\t7\tCNY\tamount\t9"));
+    assert_int_equal(o.type, PT_OP_ORPHAN);
+    unit_slice_is(o.u.orphan.trade_no, "T");
+    unit_slice_is(o.u.orphan.what, "");
+    unit_slice_is(o.u.orphan.kind, "mismatch");
+    unit_slice_is(o.u.orphan.out_trade_no, "x");
+    assert_true(o.u.orphan.amount == 7);
+    unit_slice_is(o.u.orphan.currency, "CNY");
+    unit_slice_is(o.u.orphan.reason, "amount");
+    assert_true(o.u.orphan.at == 9);
+}
+
+
+/* A number that was made to differ from others is longer than a gateway's. */
+static void
+test_parse_long_numbers(void **state)
+{
+    size_t  i;
+
+    static const struct {
+        const char  *kind;
+        const char  *format;
+        pt_op_e      type;
+    } cases[] = {
+        { "f", "1763712000123000002\t%.*s\t1763712000000000001\t50\t0\t"
+               "succeeded\t1763712000000", PT_OP_REFUND },
+        { "u", "a\tT\t%.*s\torphan\t\t1\t\t\t1", PT_OP_ORPHAN },
+    };
+
+    for (i = 0; i < N(cases); i++) {
+        assert_int_equal(op(cases[i].kind,
+                            unit_fmt(cases[i].format, PT_KEY_MAX,
+                                     unit_repeat("r", 256).data)).type,
+                         cases[i].type);
+        assert_int_equal(op(cases[i].kind,
+                            unit_fmt(cases[i].format, PT_KEY_MAX + 1,
+                                     unit_repeat("r", 256).data)).type,
+                         PT_OP_MALFORMED);
+    }
 }
 
 
@@ -191,6 +236,9 @@ test_malformed(void **state)
         { "f", "1763712000123000002\t\xff\t1763712000000000001\t1\t0\ts\t1" },
         { "u", "" }, { "u", REFUND }, { "u", ORPHAN "\t" },
         { "u", ORPHAN "000" }, { "u", "\tT\torphan\t\t1\t\t\t1" },
+        { "u", "a\tT\t\x01\torphan\t\t1\t\t\t1" },
+        { "u", "a\tT\tclosed\t\t\t1\t\t\t1" },
+        { "u", "a\tT\torphan\tclosed\t\t1\t\t\t1" },
         { "u", "a b\tT\torphan\t\t1\t\t\t1" },
         { "u", "a\t\torphan\t\t1\t\t\t1" },
         { "u", "a\tT\t\t\t1\t\t\t1" }, { "u", "a\tT\tlost\t\t1\t\t\t1" },
@@ -490,19 +538,25 @@ test_fold_refunds(void **state)
         { "f", "1763712000123000002\tr-1\t1763712000000000001\t50\t0\t"
                "failed\t1763712000000", 1 },
         { "u", ORPHAN, -1 },
-        { "u", "alipay2\tT1\torphan\tx1763712000123000002\t100\tCNY\t"
+        { "u", "alipay2\tT1\t\torphan\tx1763712000123000002\t100\tCNY\t"
                "unknown_payment\t1763712000000", 0 },
-        { "u", "alipay\tT2\torphan\tx1763712000123000002\t100\tCNY\t"
+        { "u", "alipay\tT2\t\torphan\tx1763712000123000002\t100\tCNY\t"
                "unknown_payment\t1763712000000", 0 },
-        { "u", "alipay\tT1\tmismatch\tx1763712000123000002\t100\tCNY\t"
-               "unknown_payment\t1763712000000", 1 },
-        { "u", "alipay\tT1\torphan\ty1763712000123000002\t100\tCNY\t"
-               "unknown_payment\t1763712000000", 1 },
-        { "u", "alipay\tT1\torphan\tx1763712000123000002\t101\tCNY\t"
-               "unknown_payment\t1763712000000", 1 },
-        { "u", "alipay\tT1\torphan\tx1763712000123000002\t100\tUSD\t"
-               "unknown_payment\t1763712000000", 1 },
+        { "u", "alipay\tT1\tclosed\torphan\tx1763712000123000002\t100\tCNY\t"
+               "unknown_payment\t1763712000000", 0 },
         { "u", "alipay\tT1\torphan\tx1763712000123000002\t100\tCNY\t"
+               "unknown_payment\t1763712000000", -1 },
+        { "u", "alipay\tT1\torphan\tx1763712000123000002\t99\tCNY\t"
+               "unknown_payment\t1763712000000", 1 },
+        { "u", "alipay\tT1\t\tmismatch\tx1763712000123000002\t100\tCNY\t"
+               "unknown_payment\t1763712000000", 1 },
+        { "u", "alipay\tT1\t\torphan\ty1763712000123000002\t100\tCNY\t"
+               "unknown_payment\t1763712000000", 1 },
+        { "u", "alipay\tT1\t\torphan\tx1763712000123000002\t101\tCNY\t"
+               "unknown_payment\t1763712000000", 1 },
+        { "u", "alipay\tT1\t\torphan\tx1763712000123000002\t100\tUSD\t"
+               "unknown_payment\t1763712000000", 1 },
+        { "u", "alipay\tT1\t\torphan\tx1763712000123000002\t100\tCNY\t"
                "purged\t1763712000000", 1 },
     };
 
@@ -647,6 +701,7 @@ main(void)
     const struct CMUnitTest  tests[] = {
         unit_case(test_parse),
         unit_case(test_parse_payments),
+        unit_case(test_parse_long_numbers),
         unit_case(test_malformed),
         unit_case(test_fold_newest),
         unit_case(test_fold_edges),

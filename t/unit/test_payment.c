@@ -307,10 +307,11 @@ test_to_json(void **state)
     assert_int_equal(pt_payment_parse_row(&p, row_with(PT_PAYMENT_FIELDS,
                                                        pt_slice_null)), 0);
     unit_out(&out);
-    pt_payment_json(&out, &p, pt_slice_lit("CNY"), 2,
+    pt_payment_json(&out, &p, pt_slice_lit("a-"), pt_slice_lit("CNY"), 2,
                     pt_slice_lit("https://pay/?a=1&b=\"2\""));
     assert_string_equal(unit_text(&out),
-        "{\"pay_no\":\"1763712000123000002\",\"status\":\"unpaid\","
+        "{\"pay_no\":\"1763712000123000002\","
+        "\"out_trade_no\":\"a-1763712000123000002\",\"status\":\"unpaid\","
         "\"gateway\":\"alipay\",\"method\":\"page\","
         "\"amount\":\"12500.00\",\"currency\":\"CNY\","
         "\"orders\":[{\"order_id\":\"1763712000000000001\","
@@ -327,9 +328,11 @@ test_to_json(void **state)
                        "1763712000000000002 250000 refund_due sold_out 50");
 
     unit_out(&out);
-    pt_payment_json(&out, &p, pt_slice_lit("JPY"), 0, pt_slice_null);
+    pt_payment_json(&out, &p, pt_slice_null, pt_slice_lit("JPY"), 0,
+                    pt_slice_null);
     assert_string_equal(unit_text(&out),
-        "{\"pay_no\":\"1763712000123000002\",\"status\":\"paid\","
+        "{\"pay_no\":\"1763712000123000002\","
+        "\"out_trade_no\":\"1763712000123000002\",\"status\":\"paid\","
         "\"gateway\":\"alipay\",\"method\":\"page\","
         "\"amount\":\"1250000\",\"currency\":\"JPY\","
         "\"orders\":[{\"order_id\":\"1763712000000000001\","

@@ -47,6 +47,7 @@ test_codes(void **state)
         { PT_REBUILD_REQUIRED, "rebuild_required", 409 },
         { PT_STILL_POISON, "still_poison", 409 },
         { PT_FORBIDDEN, "forbidden", 403 },
+        { PT_UNVERIFIED, "unverified", 403 },
         { PT_METHOD_NOT_ALLOWED, "method_not_allowed", 405 },
         { PT_TOO_LARGE, "too_large", 413 },
         { PT_UNSUPPORTED_MEDIA_TYPE, "unsupported_media_type", 415 },

@@ -70,27 +70,6 @@ local function expect(deadline)
 end
 
 
--- Reads orders and their buyers, with few commands.
-local function load_many(list)
-    local users = {}
-
-    load_records(list)
-
-    for _, id in ipairs(list) do
-        local o = guarded(load_order, id)
-
-        if o and is_due(o) then
-            users[o.sale] = users[o.sale] or {}
-            table.insert(users[o.sale], o.user)
-        end
-    end
-
-    for sale, names in pairs(users) do
-        load_buyers(sale, names)
-    end
-end
-
-
 -- Does what is to be done with an entry; its deadline when that is to come.
 -- What is broken is put into later and so tried again, out of the way.
 local function handle(id)
@@ -178,7 +157,7 @@ local function sweep_list(ms)
         end
 
         if not deadline then
-            load_many(list)
+            load_with_buyers(list, is_due)
         end
 
         for _, id in ipairs(deadline and {} or list) do
@@ -217,7 +196,7 @@ local function sweep_later()
                        int(rest))
     local head
 
-    load_many(list)
+    load_with_buyers(list, is_due)
 
     for _, id in ipairs(list) do
         local deadline, again = handle(id)
@@ -308,7 +287,8 @@ end
 local function forget(bucket, n)
     commands[#commands + 1] = {'UNLINK', PREFIX .. 'o:' .. bucket,
                                PREFIX .. 'm:' .. bucket,
-                               PREFIX .. 'p:' .. bucket}
+                               PREFIX .. 'p:' .. bucket,
+                               PREFIX .. 'r:' .. bucket}
     commands[#commands + 1] = {'LREM', BUCKETS, 1, bucket}
     commands[#commands + 1] = {'HDEL', PREFIX .. 'purging', bucket}
     purged = purged + n

@@ -4,7 +4,8 @@
 -- KEYS[5] buckets; all other keys are made from the prefix and stay in its
 -- slot.  ARGV[1] is the run_id of the server as the caller knows it, or
 -- "run_id CURRENCY EVENTS": what amounts are in, and letters of the events that
--- are written on demand: h order.held, c order.cancelled, e order.expired.
+-- are written on demand: h order.held, c order.cancelled, e order.expired, or -
+-- for none.
 --
 -- Redis does not roll back.  So operations change only the tables below; each
 -- checks all it needs (reading each key that will be written) before it
@@ -28,9 +29,12 @@
 --               "<state><rev>+ <created>[:<changed>] <hold>" and the rest in
 --   m:<bucket>  hash: id -> "<lines> <user>\t<meta>"
 --   p:<bucket>  hash: pay_no -> record of a payment: payments.lua
+--   r:<bucket>  hash: pay_no:refund_no -> "<amount> <at>" in hexadecimal: what
+--               a refund gave back, and when
 --   due:<hold_ms>  list of ids;  hold_times  set;  later  zset id by deadline
 --   ops         hash: request_id -> ms
---   orphans     zset: gateway:trade_no of callbacks that fit no payment, by ms
+--   orphans     zset: gateway:trade_no[:what] of callbacks that fit no payment,
+--               by ms; what: closed, or refund:<number>
 --   purging     hash: bucket -> "journal-id sum-of-revs"
 -- In an order's record rev, times and lines are hexadecimal: created is counted
 -- from the id's milliseconds, changed from created (of an expired order from
@@ -40,7 +44,7 @@
 local PREFIX, CLOCK, EPOCH, JOURNAL, BUCKETS = unpack(KEYS)
 local PARTITION = string.match(PREFIX, '^{pt:(%d%d?)}:$')
 local RUN, CURRENCY, WANTED = string.match(ARGV[1] or '',
-                                           '^(%S*) ?(%S*) ?(%S*)')
+                                           '^(%S*) ?(%S*) ?%-?(%S*)')
 local EVENTS = PREFIX .. 'events'
 local RECORD_MAX = 64            -- hash-max-listpack-value
 local ATTEMPT_LEN = 52
@@ -412,15 +416,11 @@ end
 
 
 local function set_buyer(sale, user, value)
-    local list = buyers_dirty[sale]
+    local dirty = buyers_dirty[sale] or {}
 
-    if not list then
-        list = list_for('HSET', PREFIX .. 'buyers:' .. sale)
-        buyers_dirty[sale] = list
-    end
-
+    buyers_dirty[sale] = dirty
     buyers[sale][user] = value
-    append(list, user, value)
+    dirty[user] = true
 end
 
 
@@ -529,6 +529,14 @@ local function commit()
     for _, event in ipairs(events) do
         redis.call(unpack(event))
         any = true
+    end
+
+    for sale, dirty in pairs(buyers_dirty) do
+        local list = list_for('HSET', PREFIX .. 'buyers:' .. sale)
+
+        for user in pairs(dirty) do
+            append(list, user, buyers[sale][user])
+        end
     end
 
     for _, list in ipairs(write_order) do

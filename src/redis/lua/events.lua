@@ -14,7 +14,7 @@
 -- without any the last max entries stay.  In steps: the next call goes on.
 
 local STEP = 5000
-local LAG_MAX = 10000
+local LAG_MAX = 1000
 
 
 -- A reply of names and values as a table.

@@ -5,7 +5,9 @@
 -- ARGV  run_id journal_max attempts_max, then for each operation
 --       user sale key body amount meta n (sku quantity unit_price)*n
 --       key, body: 16 hexadecimal digits; amount: the total, or ''; meta: JSON
---       or ''; sale '': that of the first SKU; each SKU once
+--       or ''; sale '': that of the first SKU; each SKU once; -n for n: only
+--       look, with all the checks of a hold; it takes and writes nothing, but
+--       what is due ends by it as by others
 -- Reply header, then for each operation the first of these that is so:
 --       replayed row | purged order_id      the buyer's own key, same body
 --       unknown_item sku
@@ -16,6 +18,7 @@
 --       limit_reached sku order_id          order_id '': none is open
 --       sold_out sku available retry_at_ms
 --       backlog
+--       would_hold                          it only looked
 --       held id amount created_ms expires_ms
 --       broken what                         cannot be read; nothing changed
 --       or the header alone: restarted | no_epoch
@@ -23,6 +26,7 @@
 -- Of the operation at hand: its items, quantities and prices.
 local its, quantities, prices, nlines = {}, {}, {}, 0
 local numbers = {}                     -- texts that were read already
+local counts = {}                      -- numbers of lines
 
 local due_lists, due_texts = {}, {}
 local order_bucket, order_list, stamp
@@ -372,7 +376,7 @@ local function hold(at, sale)
         end
     end
 
-    read_lines(at + 7, numbers[ARGV[at + 6]])
+    read_lines(at + 7, counts[ARGV[at + 6]])
 
     reply = unknown(at, sale)
     if reply or reused then
@@ -397,6 +401,10 @@ local function hold(at, sale)
 
     if waiting >= JOURNAL_MAX then
         return 'backlog'
+    end
+
+    if sub(ARGV[at + 6], 1, 1) == '-' then
+        return 'would_hold'
     end
 
     if get_buyer(sale, user) ~= value then      -- due holds were ended
@@ -424,13 +432,14 @@ local function read_items(starts, op_sales)
     local at, n, size = 4, 0, #ARGV
 
     while at <= size do
-        local lines = numbers[ARGV[at + 6]] or whole(ARGV[at + 6], 50)
+        local count = ARGV[at + 6] or ''
+        local lines = counts[count] or whole(match(count, '^%-?(.*)'), 50)
 
         if not lines or lines < 1 or at + 6 + 3 * lines > size then
             return
         end
 
-        numbers[ARGV[at + 6]] = lines
+        counts[count] = lines
 
         for sku = at + 7, at + 4 + 3 * lines, 3 do
             if items[ARGV[sku]] == nil then

@@ -178,10 +178,10 @@ end
 -- Reads records of many ids, one HMGET a bucket: into texts what is neither
 -- there nor known.
 local function load_texts(list, kind, known, texts)
-    local groups = {}
+    local groups, seen = {}, {}
 
     for _, id in ipairs(list) do
-        if known[id] == nil and texts[id] == nil then
+        if known[id] == nil and texts[id] == nil and not seen[id] then
             local bucket = bucket_of(id)
             local group = groups[bucket]
 
@@ -191,15 +191,19 @@ local function load_texts(list, kind, known, texts)
             end
 
             group[#group + 1] = id
+            seen[id] = true
         end
     end
 
     for bucket, group in pairs(groups) do
-        local v = guarded(fetch, bucket, 'HMGET', PREFIX .. kind .. bucket,
-                          unpack(group))
+        for first = 1, #group, CHUNK do
+            local final = math.min(first + CHUNK - 1, #group)
+            local v = guarded(fetch, bucket, 'HMGET', PREFIX .. kind .. bucket,
+                              unpack(group, first, final))
 
-        for i, id in ipairs(v and group or {}) do
-            texts[id] = v[i]
+            for i = first, v and final or 0 do
+                texts[group[i]] = v[i - first + 1]
+            end
         end
     end
 end
@@ -212,6 +216,30 @@ end
 
 local function is_due(o)
     return o.status == 'held' and o.expires <= now
+end
+
+
+-- Reads orders and, of all or of those that fit, their buyers, with few
+-- commands.
+local function load_with_buyers(list, fits)
+    local users, seen = {}, {}
+
+    load_records(list)
+
+    for _, id in ipairs(list) do
+        local o = guarded(load_order, id)
+        local name = o and o.sale .. ' ' .. o.user
+
+        if o and not seen[name] and (not fits or fits(o)) then
+            users[o.sale] = users[o.sale] or {}
+            table.insert(users[o.sale], o.user)
+            seen[name] = true
+        end
+    end
+
+    for sale, names in pairs(users) do
+        load_buyers(sale, names)
+    end
 end
 
 

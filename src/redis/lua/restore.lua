@@ -14,6 +14,7 @@
 --       sales epoch "sale paused version"…
 --       orders epoch order-row…      deadlines of held ones go to later
 --       payments epoch payment-row…
+--       refunds epoch "pay_no refund_no amount at_ms"…
 --       buyers epoch "sale user units attempts"…   units "sku n,…"; attempts
 --                                                  "key body id,…"
 --       admin epoch "request_id at_ms"…
@@ -353,6 +354,23 @@ local function load_one_payment(row)
 end
 
 
+-- After its payment, which has put the bucket into the list.
+local function load_one_refund(row)
+    local f = split(row, 4, 'row')
+    local amount, at = whole(f[3], 1e15), whole(f[4], 1e15)
+
+    if not is_id(f[1]) or f[2] == '' or not amount or not at then
+        broken('refund ' .. f[1] .. ':' .. f[2])
+    end
+
+    local key = PREFIX .. 'r:' .. bucket_of(f[1])
+
+    fetch(key, 'HLEN', key)
+    write_later('HSET', key, f[1] .. ':' .. f[2], hex(amount) .. ' '
+                                                  .. hex(at))
+end
+
+
 local function load_one_buyer(row)
     local f = split(row, 4, 'row')
     local key = PREFIX .. 'buyers:' .. f[1]
@@ -481,7 +499,8 @@ end
 
 local LOADS = {items = load_one_item, sales = load_one_sale,
                orders = load_one_order, payments = load_one_payment,
-               buyers = load_one_buyer, admin = load_one_request}
+               refunds = load_one_refund, buyers = load_one_buyer,
+               admin = load_one_request}
 local OTHERS = {state = {state, 0}, adopt = {adopt, 2},
                 stop = {stop, 0}, clear = {clear, 2},
                 finish = {finish, 4}}

@@ -4,15 +4,25 @@
 --
 -- KEYS  prefix clock epoch journal buckets
 -- ARGV  run_id, then for each operation: kind argc arg…
---       paid 6 pay_no gateway trade_no amount currency at
---       refunded 8 pay_no gateway trade_no amount currency refund_no total at
---               amount: of the whole payment; total: of all refunds so far
---       closed 4 pay_no gateway trade_no at
---       orphan 7 out_trade_no gateway trade_no amount currency reason at
---       currency '': ours; at, in ms: 0 now
+--       paid 6 pay_no gateway trade_no amount currency paid_at
+--       refunded 8 pay_no gateway trade_no amount currency refund_no total
+--               paid_at; amount: of the whole payment; total: of all refunds
+--               so far
+--       refund 8 pay_no gateway trade_no amount currency refund_no own paid_at
+--               amount '': not told; own: what this refund alone gave back
+--       closed 4 pay_no gateway trade_no paid_at
+--       orphan 8 out_trade_no gateway trade_no amount currency reason paid_at
+--               what; what it tells: '' a payment, closed, or
+--               refund:<number or total>
+--       currency '': ours; paid_at, in ms: when the gateway got the money of
+--               a payment that is settled, 0 now; all else is of now
 -- Reply header, then for each operation
 --       paid:     settled row | duplicate row
---       refunded: refunded row | duplicate row; settles what is not yet paid
+--       refunded: refunded row | duplicate row; of what was not yet paid
+--                 settled_refunded row, or settled row when nothing was given
+--                 back
+--       refund:   the same, by its number; too_early: not yet paid, and the
+--                 amount to settle it with is not told; nothing is recorded
 --       closed:   closed row | unchanged row
 --       orphan:   orphan 1|0             1: recorded now, 0: was known
 --       those but orphan also:
@@ -28,6 +38,7 @@ local TIME_MAX = 253402300799999      -- the year 9999
 local ORPHANS = PREFIX .. 'orphans'
 
 local recorded = {}
+local refund_amounts = {}             -- pay_no:refund_no -> amount or false
 
 
 local function plain(text)
@@ -50,12 +61,17 @@ end
 
 
 -- Somebody's money that fits no payment (p: that it was meant for, if any):
--- told once.
+-- told once, but a payment beside its closing or its refunds.
 local function record(kind, p, out_trade_no, gateway, trade_no, amount,
-                      currency, reason, at)
+                      currency, reason, what)
     out_trade_no, trade_no = plain(out_trade_no), plain(trade_no)
+    what = plain(what)
 
     local name = plain(gateway) .. ':' .. trade_no
+
+    if what ~= '' then
+        name = name .. ':' .. what
+    end
 
     if recorded[name] or fetch('orphans', 'ZSCORE', ORPHANS, name) then
         return '0'
@@ -65,8 +81,8 @@ local function record(kind, p, out_trade_no, gateway, trade_no, amount,
     reason = plain(reason)
     recorded[name] = true
     write_later('ZADD', ORPHANS, NOW, name)
-    note('u', concat({plain(gateway), trade_no, kind, out_trade_no,
-                      int(amount), currency, reason, int(at)}, '\t'))
+    note('u', concat({plain(gateway), trade_no, what, kind, out_trade_no,
+                      int(amount), currency, reason, NOW}, '\t'))
     tell('payment.' .. kind, name, {
         pay_no = out_trade_no, user = p and p.user, sale = p and p.sale,
         amount = int(amount), currency = currency, gateway = plain(gateway),
@@ -90,7 +106,7 @@ local function misfit(p, c)
         return 'currency'
     end
 
-    if c.amount ~= p.amount then
+    if c.amount and c.amount ~= p.amount then
         return 'amount'
     end
 
@@ -101,6 +117,16 @@ local function misfit(p, c)
     if c.total and c.total > p.amount then
         return 'refund'
     end
+end
+
+
+local function mismatch(p, c, reason)
+    local amount = reason == 'refund' and (c.own or c.total) or c.amount
+                   or c.own
+
+    return 'mismatch\t' .. reason .. '\t'
+           .. record('mismatch', p, p.id, c.gateway, c.trade_no, amount,
+                     c.currency, reason, c.what)
 end
 
 
@@ -119,9 +145,7 @@ local function find_payment(c)
     local reason = misfit(p, c)
 
     if reason then
-        return nil, 'mismatch\t' .. reason .. '\t'
-                    .. record('mismatch', p, p.id, c.gateway, c.trade_no,
-                              c.amount, c.currency, reason, c.at)
+        return nil, mismatch(p, c, reason)
     end
 
     return p
@@ -269,9 +293,9 @@ local function apply(p, part, step)
 end
 
 
-local function settle(p, steps, trade_no, at)
+local function settle(p, steps, c)
     p.status, p.rev, p.trade_no, p.paid, p.changed = 'paid', p.rev + 1,
-                                                     trade_no, at, now
+                                                     c.trade_no, c.paid_at, now
 
     for i, part in ipairs(p.parts) do
         apply(p, part, steps[i])
@@ -282,14 +306,15 @@ end
 
 
 -- A callback's arguments; broken when they are none.
-local function read_callback(pay_no, gateway, trade_no, amount, currency, at)
+local function read_callback(pay_no, gateway, trade_no, amount, currency,
+                             paid_at)
     local c = {pay_no = pay_no, gateway = gateway, trade_no = plain(trade_no),
-               currency = currency}
+               currency = currency, what = ''}
 
     c.amount = whole(amount, 1e15) or broken('amount')
-    c.at = whole(at, TIME_MAX) or broken('time')
-    if c.at == 0 then
-        c.at = now
+    c.paid_at = whole(paid_at, TIME_MAX) or broken('time')
+    if c.paid_at == 0 then
+        c.paid_at = now
     end
 
     return c
@@ -308,7 +333,7 @@ local function paid(...)
         return 'duplicate\t' .. payment_row(p)
     end
 
-    settle(p, plan(p), c.trade_no, c.at)
+    settle(p, plan(p), c)
 
     return 'settled\t' .. payment_row(p)
 end
@@ -338,8 +363,39 @@ local function spread(p, steps, delta)
 end
 
 
--- All that refund() needs can be read and written.
-local function check_refunds(list)
+-- What the refund with this number gave back, or false.
+local function refund_of(p, refund_no)
+    local name = p.id .. ':' .. refund_no
+    local amount = refund_amounts[name]
+
+    if amount == nil then
+        local text = fetch('refund ' .. name, 'HGET',
+                           PREFIX .. 'r:' .. bucket_of(p.id), name)
+
+        amount = text and (tonumber(match(text, '^(%x+) %x+$') or '', 16)
+                           or broken('refund ' .. name))
+        refund_amounts[name] = amount
+    end
+
+    return amount
+end
+
+
+-- A number that no refund of the payment has: one that a gateway gives to
+-- several refunds, or to none, goes with their total.
+local function number_of(p, refund_no, total)
+    local number = refund_no ~= '' and refund_no or total
+
+    while refund_of(p, number) do
+        number = number .. '-' .. total
+    end
+
+    return number
+end
+
+
+-- All that write_refund() needs can be read and written.
+local function check_refund(list)
     for _, refund in ipairs(list) do
         local o = load_order(refund.part.id)
 
@@ -353,7 +409,9 @@ local function check_refunds(list)
 end
 
 
-local function refund(p, list, refund_no, at)
+local function write_refund(p, list, delta, refund_no)
+    local name = p.id .. ':' .. refund_no
+
     p.rev, p.changed = p.rev + 1, now
 
     for _, one in ipairs(list) do
@@ -368,20 +426,52 @@ local function refund(p, list, refund_no, at)
         end
 
         note('f', concat({p.id, refund_no, part.id, int(one.amount), '0',
-                          'succeeded', int(at)}, '\t'))
+                          'succeeded', NOW}, '\t'))
         tell_part('refunded', p, part, o, {amount = int(one.amount),
                                            refund_no = refund_no})
     end
 
+    refund_amounts[name] = delta
+    write_later('HSET', PREFIX .. 'r:' .. bucket_of(p.id), name,
+                hex(delta) .. ' ' .. hex(now))
     keep_payment(p)
 end
 
 
+-- Gives delta back under a number that was not used; what is not yet paid is
+-- settled first.
+local function give_back(p, c, delta, refund_no)
+    local steps = p.status ~= 'paid' and plan(p)
+    local list = spread(p, steps, delta)
+
+    if not steps and delta <= 0 then
+        return 'duplicate\t' .. payment_row(p)
+    end
+
+    check_refund(list)
+
+    if steps then
+        settle(p, steps, c)
+    end
+
+    if delta <= 0 then
+        return 'settled\t' .. payment_row(p)
+    end
+
+    write_refund(p, list, delta, refund_no)
+
+    return (steps and 'settled_refunded\t' or 'refunded\t') .. payment_row(p)
+end
+
+
 local function refunded(pay_no, gateway, trade_no, amount, currency, refund_no,
-                        total, at)
-    local c = read_callback(pay_no, gateway, trade_no, amount, currency, at)
+                        total, paid_at)
+    local c = read_callback(pay_no, gateway, trade_no, amount, currency,
+                            paid_at)
 
     c.total = whole(total, 1e15) or broken('amount')
+    total, refund_no = int(c.total), plain(refund_no)
+    c.what = 'refund:' .. (refund_no ~= '' and refund_no or total)
 
     local p, reply = find_payment(c)
 
@@ -389,34 +479,52 @@ local function refunded(pay_no, gateway, trade_no, amount, currency, refund_no,
         return reply
     end
 
-    local steps = p.status ~= 'paid' and plan(p)
     local delta = c.total - sum_of(p.parts, 'refunded')
-    local list = spread(p, steps, delta)
 
-    if not steps and delta <= 0 then
-        return 'duplicate\t' .. payment_row(p)
-    end
-
-    check_refunds(list)
-
-    if steps then
-        settle(p, steps, c.trade_no, c.at)
-    end
-
-    if delta > 0 then
-        -- a gateway that gives a refund no number: its total is one
-        refund(p, list, refund_no ~= '' and plain(refund_no) or int(c.total),
-               c.at)
-    end
-
-    return 'refunded\t' .. payment_row(p)
+    return give_back(p, c, delta,
+                     delta > 0 and number_of(p, refund_no, total))
 end
 
 
-local function closed(pay_no, gateway, trade_no, at)
-    local c = read_callback(pay_no, gateway, trade_no, '0', '', at)
+local function refund(pay_no, gateway, trade_no, amount, currency, refund_no,
+                      own, paid_at)
+    local told = amount ~= ''
+    local c = read_callback(pay_no, gateway, trade_no, told and amount or '0',
+                            currency, paid_at)
 
-    c.closes = true
+    c.amount = told and c.amount
+    c.own = whole(own, 1e15) or broken('amount')
+    refund_no = refund_no ~= '' and plain(refund_no) or broken('refund_no')
+    c.what = 'refund:' .. refund_no
+
+    local p, reply = find_payment(c)
+
+    if not p then
+        return reply
+    end
+
+    if p.status ~= 'paid' and not told then
+        return 'too_early'
+    end
+
+    local known = refund_of(p, refund_no)
+
+    if known == c.own then
+        return 'duplicate\t' .. payment_row(p)
+    end
+
+    if known or c.own > p.amount - sum_of(p.parts, 'refunded') then
+        return mismatch(p, c, 'refund')
+    end
+
+    return give_back(p, c, c.own, refund_no)
+end
+
+
+local function closed(pay_no, gateway, trade_no, paid_at)
+    local c = read_callback(pay_no, gateway, trade_no, '0', '', paid_at)
+
+    c.closes, c.what = true, 'closed'
 
     local p, reply = find_payment(c)
 
@@ -436,25 +544,29 @@ end
 
 
 local function orphan(out_trade_no, gateway, trade_no, amount, currency,
-                      reason, at)
-    local c = read_callback('', gateway, trade_no, amount, currency, at)
+                      reason, paid_at, what)
+    local c = read_callback('', gateway, trade_no, amount, currency, paid_at)
 
     return 'orphan\t' .. record('orphan', nil, out_trade_no, gateway,
-                                c.trade_no, c.amount, currency, reason, c.at)
+                                c.trade_no, c.amount, currency, reason, what)
 end
 
 
 local KINDS = {paid = {paid, 6}, refunded = {refunded, 8},
-               closed = {closed, 4}, orphan = {orphan, 7}}
+               refund = {refund, 8}, closed = {closed, 4},
+               orphan = {orphan, 8}}
 
 
 -- Reads payments, orders and buyers of all operations, with few commands.
 local function prepare(starts)
-    local nos, order_ids, users = {}, {}, {}
+    local nos, order_ids, seen = {}, {}, {}
 
     for _, at in ipairs(starts) do
-        if ARGV[at] ~= 'orphan' and is_id(ARGV[at + 2]) then
-            nos[#nos + 1] = ARGV[at + 2]
+        local no = ARGV[at + 2]
+
+        if ARGV[at] ~= 'orphan' and is_id(no) and not seen[no] then
+            nos[#nos + 1] = no
+            seen[no] = true
         end
     end
 
@@ -468,20 +580,7 @@ local function prepare(starts)
         end
     end
 
-    load_records(order_ids)
-
-    for _, id in ipairs(order_ids) do
-        local o = guarded(load_order, id)
-
-        if o then
-            users[o.sale] = users[o.sale] or {}
-            table.insert(users[o.sale], o.user)
-        end
-    end
-
-    for sale, names in pairs(users) do
-        load_buyers(sale, names)
-    end
+    load_with_buyers(order_ids)
 end
 
 
