@@ -287,7 +287,10 @@ pt_alipay_amount(pt_slice_t s, int64_t *minor)
 }
 
 
-/* A refund without a number gets one from its time: "gmt_refund-2026…". */
+/*
+ * A refund whose number is missing, or no plain name, gets one from its time:
+ * "gmt_refund-2026…".
+ */
 static pt_verify_e
 pt_alipay_refund_no(pt_slice_t time, const pt_callback_t *callback,
     pt_slice_t *refund_no)
@@ -344,10 +347,11 @@ pt_alipay_read_refund(const pt_form_t *form, const pt_callback_t *callback,
         return time.len ? PT_VERIFY_BAD_VALUE : PT_VERIFY_OK;
     }
 
-    if (pt_alipay_value(form, "out_biz_no", &number) == 0) {
+    if (pt_alipay_value(form, "out_biz_no", &number) == 0
+        && pt_name_valid(number))
+    {
         notice->refund_no = number;
-
-        return pt_name_valid(number) ? PT_VERIFY_OK : PT_VERIFY_BAD_VALUE;
+        return PT_VERIFY_OK;
     }
 
     return pt_alipay_refund_no(time, callback, &notice->refund_no);
