@@ -41,6 +41,10 @@ static ngx_http_paytrade_range_t  ngx_http_paytrade_events_range = {
     1, 1000000000, "a whole number from 1 to 1000000000"
 };
 
+static ngx_http_paytrade_range_t  ngx_http_paytrade_callbacks_range = {
+    1, 1000000, "a whole number from 1 to 1000000"
+};
+
 static ngx_http_paytrade_range_t  ngx_http_paytrade_retention_range = {
     1000, INT64_C(3650) * 86400 * 1000, "a time from 1s to 3650d, such as 7d"
 };
@@ -231,6 +235,34 @@ static ngx_command_t  ngx_http_paytrade_commands[] = {
       offsetof(ngx_http_paytrade_main_conf_t, events_max),
       &ngx_http_paytrade_events_range },
 
+    { ngx_string("paytrade_callbacks"),
+      NGX_HTTP_MAIN_CONF|NGX_CONF_TAKE1,
+      ngx_http_paytrade_set_number,
+      NGX_HTTP_MAIN_CONF_OFFSET,
+      offsetof(ngx_http_paytrade_main_conf_t, callbacks),
+      &ngx_http_paytrade_callbacks_range },
+
+    { ngx_string("paytrade_callback_size"),
+      NGX_HTTP_MAIN_CONF|NGX_HTTP_SRV_CONF|NGX_HTTP_LOC_CONF|NGX_CONF_TAKE1,
+      ngx_http_paytrade_set_callback_size,
+      NGX_HTTP_LOC_CONF_OFFSET,
+      0,
+      NULL },
+
+    { ngx_string("paytrade_unverified_rate"),
+      NGX_HTTP_MAIN_CONF|NGX_HTTP_SRV_CONF|NGX_HTTP_LOC_CONF|NGX_CONF_TAKE12,
+      ngx_http_paytrade_set_unverified_rate,
+      NGX_HTTP_LOC_CONF_OFFSET,
+      0,
+      NULL },
+
+    { ngx_string("paytrade_dry_run"),
+      NGX_HTTP_MAIN_CONF|NGX_HTTP_SRV_CONF|NGX_HTTP_LOC_CONF|NGX_CONF_FLAG,
+      ngx_conf_set_flag_slot,
+      NGX_HTTP_LOC_CONF_OFFSET,
+      offsetof(ngx_http_paytrade_loc_conf_t, dry_run),
+      NULL },
+
     { ngx_string("paytrade_batch"),
       NGX_HTTP_MAIN_CONF|NGX_CONF_TAKE1,
       ngx_http_paytrade_set_number,
@@ -304,6 +336,13 @@ static ngx_command_t  ngx_http_paytrade_commands[] = {
     { ngx_string("paytrade_notify"),
       NGX_HTTP_LOC_CONF|NGX_CONF_TAKE1,
       ngx_http_paytrade_set_notify,
+      NGX_HTTP_LOC_CONF_OFFSET,
+      0,
+      NULL },
+
+    { ngx_string("paytrade_verify"),
+      NGX_HTTP_LOC_CONF|NGX_HTTP_LIF_CONF|NGX_CONF_TAKE1,
+      ngx_http_paytrade_set_verify,
       NGX_HTTP_LOC_CONF_OFFSET,
       0,
       NULL },

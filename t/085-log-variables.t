@@ -11,16 +11,51 @@ use Test::More;
 my $log = "$ENV{PT_TMP}/access.log";
 my $pay_log = "$ENV{PT_TMP}/payments.log";
 
+my $gateways = alipay_gateway()
+               . alipay_gateway(name => 'other',
+                                public_key => key_file('other', 1));
+
 unlink $log, $pay_log;
 start_nginx(workers => 1,
             server => "access_log $log words; access_log $pay_log payments;",
-            http => <<'_EOC_' . alipay_gateway());
+            more_locations => <<'_EOC_',
+        location /old {
+            paytrade_verify alipay;
+            try_files /none @old;
+        }
+        location = /old/rewritten {
+            paytrade_verify alipay;
+            try_files /none /new;
+        }
+        location = /old/page {
+            paytrade_verify alipay;
+            error_page 404 = @old;
+        }
+        location = /old/mirrored {
+            paytrade_verify alipay;
+            mirror /mirror;
+            try_files /none @old;
+        }
+        location = /old/twice {
+            paytrade_verify alipay;
+            try_files /none /old;
+        }
+        location = /old/other {
+            paytrade_verify alipay;
+            try_files /none /other;
+        }
+        location = /mirror { internal; return 204; }
+        location = /new { return 204; }
+        location = /other { paytrade_verify other; try_files /none @old; }
+        location @old { return 204; }
+_EOC_
+            http => <<'_EOC_' . $gateways);
 paytrade_soldout_ttl 20s;
 log_format words '$status|$paytrade_result|$paytrade_order_id|'
                  '$paytrade_sku|$paytrade_amount|$paytrade_redis_time|';
 log_format payments '$status|$paytrade_result|$paytrade_pay_no|'
                     '$paytrade_trade_no|$paytrade_gateway|$paytrade_verify|'
-                    '$paytrade_amount|';
+                    '$paytrade_amount|$paytrade_event_id|';
 _EOC_
 
 
@@ -70,6 +105,11 @@ sub logged {
 put_item('p30', stock => 2);
 put_item('c30', stock => 9, price => '39.90');
 put_item('later', stock => 2, starts_at => '2099-01-01T00:00:00Z');
+
+# A line may come after its answer.
+until_true(sub { grep(/\|created\|/, lines_of($log)) == 3 }, 5);
+$read{$log} = lines_of($log);
+
 is(logged('GET', '/paytrade/status'), '200|ok|-|-|-|-|', 'status');
 
 my $body = '{"sku":"p30","quantity":2,"unit_price":"5000"}';
@@ -145,31 +185,58 @@ follow($pay_log, $log);
 my $answer = pay('u6', [ $order ], key => 'p');
 my ($pay_no) = $answer->{content} =~ /"pay_no":"(\d{19})"/;
 
-is(paid(), "201|created|$pay_no|-|alipay|-|39.90|", 'a payment');
+is(paid(), "201|created|$pay_no|-|alipay|-|39.90|-|", 'a payment');
 is(paid(pay('u6', [ $order ], key => 'p')),
-   "200|replayed|$pay_no|-|alipay|-|39.90|", 'replayed');
+   "200|replayed|$pay_no|-|alipay|-|39.90|-|", 'replayed');
 is(paid(pay('u6', [ $order ], gateway => 'none')),
-   '422|unknown_gateway|-|-|-|-|-|', 'unknown_gateway');
+   '422|unknown_gateway|-|-|-|-|-|-|', 'unknown_gateway');
 is(paid(http('GET', "/payments/$pay_no", undef, 'X-User' => 'u6')),
-   "200|ok|$pay_no|-|alipay|-|39.90|", 'a payment is read');
+   "200|ok|$pay_no|-|alipay|-|39.90|-|", 'a payment is read');
 
 my $callback = callback($pay_no, '39.90');
 
 is(paid(notify($callback =~ s/39\.90/39.91/r)),
-   '200|bad_signature|-|-|alipay|bad_signature|-|', 'a forged callback');
+   '200|bad_signature|-|-|alipay|bad_signature|-|-|', 'a forged callback');
 is(paid(notify($callback, undef, 'Content-Type' => 'text/xml')),
-   '200|bad_type|-|-|alipay|bad_type|-|', 'of another type');
+   '200|bad_type|-|-|alipay|bad_type|-|-|', 'of another type');
 is(paid(notify($callback)),
-   "200|settled|$pay_no|20261121$pay_no|alipay|ok|39.90|", 'a callback');
+   "200|settled|$pay_no|20261121$pay_no|alipay|ok|39.90|91722$pay_no|",
+   'a callback');
 is(paid(notify($callback)),
-   "200|duplicate|$pay_no|20261121$pay_no|alipay|ok|39.90|", 'twice');
+   "200|duplicate|$pay_no|20261121$pay_no|alipay|ok|39.90|91722$pay_no|",
+   'twice');
 is(paid(notify(callback($pay_no, '39.91'))),
-   "200|mismatch|$pay_no|20261121$pay_no|alipay|ok|39.91|", 'a mismatch');
+   "200|mismatch|$pay_no|20261121$pay_no|alipay|ok|39.91|91722$pay_no|",
+   'a mismatch');
 is(paid(notify(callback('none', '1.00'))),
-   '200|orphan|-|20261121none|alipay|ok|1.00|', 'an orphan');
-is(paid(notify('x' x 70000)), '413|too_large|-|-|alipay|-|-|', 'too large');
+   '200|orphan|none|20261121none|alipay|ok|1.00|91722none|', 'an orphan');
+is(paid(notify('x' x 70000)), '413|too_large|-|-|alipay|-|-|-|', 'too large');
 is(paid(http('GET', "/payments/$pay_no", undef, 'X-User' => 'u6')),
-   "200|ok|$pay_no|20261121$pay_no|alipay|-|39.90|", 'a paid one is read');
+   "200|ok|$pay_no|20261121$pay_no|alipay|-|39.90|-|", 'a paid one is read');
+
+
+# After an internal redirect, at which nginx forgets what a module knew.
+
+sub posted {
+    my ($path, $body) = @_;
+
+    return paid(http('POST', $path, $body, 'Content-Type' =>
+                     'application/x-www-form-urlencoded; charset=utf-8'));
+}
+
+
+my $vars = "$pay_no|20261121$pay_no|alipay|ok|39.90|91722$pay_no|";
+
+for my $path ('/old', '/old/rewritten', '/old/page', '/old/mirrored') {
+    is(posted($path, $callback), "204|-|$vars", "$path: as it was verified");
+}
+
+is(posted('/old/twice', $callback), "204|-|$vars", 'verified twice');
+is(posted('/old', $callback =~ s/39\.90/39.91/r),
+   '403|unverified|-|-|alipay|bad_signature|-|-|', 'one that is not genuine');
+is(posted('/old/other', $callback),
+   '403|unverified|-|-|other|bad_signature|-|-|',
+   'the gateway of the second location has the last word');
 
 
 # Without Redis.

@@ -14,7 +14,7 @@ GET /t
 --- response_headers
 Content-Type: application/json
 --- response_body_like chomp
-^\{"version":"[0-9.]+","workers":1,"requests":\{"held":0,"replayed":0,"cancelled":0,("[a-z_]+":0,?)+\},"orders":\{"soldout_cached":0,"clients_gone":0,"expired":0,"purged":0\},"payments":\{"started":0,"settled":0,"refund_due":0,"refunded":0\},"callbacks":\{\},"redis":\{"calls":\d+,"connects":\d+,"rebuilds":\d+,"scripts":\{("[a-z]+":\{"calls":\d+,"ops":\d+,"ops_per_call":\d+\.\d\},?)+\},"failures":\{("[a-z_]+":\d+,?)+\}\},"journal":\{"waiting":0,"batches":0,"rows":0,"errors":\d+,"dead_letters":0,"conflicts":0,"stalled":0\},"events":\{"trimmed":0,"length":0,"groups":\[\]\},"partitions":\[\{"partition":0,"state":"[a-z]+","waiting":0,"events":0,"stalled":false\}\]\}$
+^\{"version":"[0-9.]+","workers":1,"requests":\{"held":0,"replayed":0,"cancelled":0,("[a-z_]+":0,?)+\},"dry_run":\{"would_hold":0,"replayed":0,("[a-z_]+":0,?)+\},"orders":\{"soldout_cached":0,"clients_gone":0,"expired":0,"purged":0\},"payments":\{"started":0,"settled":0,"refund_due":0,"refunded":0\},"callbacks":\{\},"redis":\{"calls":\d+,"connects":\d+,"rebuilds":\d+,"scripts":\{("[a-z]+":\{"calls":\d+,"ops":\d+,"ops_per_call":\d+\.\d\},?)+\},"failures":\{("[a-z_]+":\d+,?)+\}\},"journal":\{"waiting":0,"batches":0,"rows":0,"errors":\d+,"dead_letters":0,"conflicts":0,"stalled":0\},"events":\{"trimmed":0,"length":0,"groups":\[\]\},"partitions":\[\{"partition":0,"state":"[a-z]+","waiting":0,"events":0,"stalled":false\}\]\}$
 
 
 
@@ -54,6 +54,12 @@ Content-Type: text/plain; version=0.0.4
 paytrade_requests_total\{result="held"\} 0
 (.*\n)*paytrade_requests_total\{result="unknown_payment"\} 0
 (.*\n)*paytrade_requests_total\{result="sold_out"\} 0
+(.*\n)*paytrade_requests_total\{result="unverified"\} 0
+(.*\n)*# HELP paytrade_dry_run_total [^\n]+
+# TYPE paytrade_dry_run_total counter
+paytrade_dry_run_total\{result="would_hold"\} 0
+paytrade_dry_run_total\{result="replayed"\} 0
+(.*\n)*paytrade_dry_run_total\{result="sold_out"\} 0
 (.*\n)*paytrade_orders_soldout_cached_total 0
 (.*\n)*paytrade_payments_started_total 0
 (.*\n)*paytrade_events_trimmed_total 0

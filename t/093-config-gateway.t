@@ -168,13 +168,9 @@ wrong('an unknown type', block('type', 'alipai'), at => 'type',
 wrong('a second type', block(undef, undef, "type alipay;\n"), at => 'type',
       says => '"type" is duplicate: write it once');
 
-for my $case ([ app_id => 'VALUE' ], [ seller_id => 'VALUE' ],
-              [ private_key => 'FILE' ], [ public_key => 'FILE' ],
-              [ notify_url => 'https://HOST/PATH' ])
-{
-    my ($setting, $kind) = @$case;
+for my $setting (qw(app_id seller_id)) {
     wrong("no $setting", block($setting, undef), at => 'paytrade_gateway',
-          says => "alipay needs \"$setting\": write \"$setting $kind;\" in "
+          says => "alipay needs \"$setting\": write \"$setting VALUE;\" in "
                   . 'the block');
 }
 
@@ -205,6 +201,10 @@ for my $line ('app_id', 'public_key a.pem b.pem') {
 
 wrong('an empty value', block('app_id', '""'), at => 'app_id',
       says => '"app_id" has an empty value "": write its value, or remove');
+
+wrong('a third value', block('public_key', undef, "public_key a b c;\n"),
+      at => 'public_key',
+      says => '"public_key" takes one value: write "public_key VALUE;"');
 
 refused('a block in the block', hidden => $secret, directive => '{',
         http => block(undef, undef, "{ }\n"), at => '{', says => '');
@@ -285,12 +285,29 @@ for my $key ($bare, "\"" . slurp('app.pem') . "\"") {
 }
 
 
+# What is no path is not shown when it may be a key, and is when it is not.
+
+for my $value (substr($bare, 100, 40) =~ s{/}{x}gr, 'a' x 24, 'whsec_abc') {
+    wrong("$value where a path should be", block('private_key', $value),
+          at => 'private_key', hidden => $value, line => '\\d+',
+          says => 'as its value');
+}
+
+for my $value ('a' x 23, 'keys/' . 'a' x 24, 'a' x 24 . '.pem') {
+    wrong("$value is a path", block('private_key', $value),
+          at => 'private_key', says => "cannot open \"$dir/$value\": write "
+                                       . 'the path of a file that nginx can');
+}
+
+chmod 0600, spew('a' x 32, slurp('app.pem')) or die;
+fine('a file with such a name', block('private_key', 'a' x 32));
+
+
 # What the whole block says.
 
 wrong("the application's own public key",
       block('public_key', 'app.pub.pem'), at => 'paytrade_gateway',
-      says => "alipay has the application's own public key as public_key: "
-              . 'write the path of Alipay\'s public key');
+      says => "alipay has the application's own public key as public_key");
 
 wrong('a currency of other decimals',
       block() . "paytrade_currency JPY 0;\n", at => 'paytrade_gateway',

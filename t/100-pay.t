@@ -58,9 +58,9 @@ is($paid->{status}, 201, 'a payment is started');
 is($paid->{headers}{'content-type'}, 'application/json', 'as JSON');
 ok(!exists $paid->{headers}{'idempotency-replayed'}, 'it is no replay');
 like($paid->{content},
-     qr/^\{"pay_no":"\d{19}","status":"unpaid","gateway":"alipay",
-        "method":"page","amount":"10000\.00","currency":"CNY",
-        "orders":\[\{"order_id":"$order","amount":"10000\.00"\}\],
+     qr/^\{"pay_no":"(\d{19})","out_trade_no":"\g1","status":"unpaid",
+        "gateway":"alipay","method":"page","amount":"10000\.00",
+        "currency":"CNY","orders":\[\{"order_id":"$order","amount":"10000\.00"\}\],
         "created_at":"$stamp","expires_at":"$stamp","pay_url":"https:[^"]+"
         \}$/x, 'all of it');
 cmp_ok($pay_no, '>', $order, 'its number is of the same series');
@@ -362,6 +362,111 @@ until_true(sub { $truth = pay('u4', [ $other ], key => 'hanging');
                  $truth->{status} != 503 }, 10);
 like(code($truth), qr/^20[01]$/, 'the same key tells the truth then');
 ok(journal_drained(), 'the journal is empty');
+ok(stop_nginx(), 'nginx leaves');
+
+
+# Payments that the shop starts by itself at the gateway.
+my $secret = "$ENV{PT_TMP}/whsec";
+open my $file, '>', $secret or die "$secret: $!";
+print $file 'whsec_' . 'c2VjcmV0' x 4 . "\n";
+close $file;
+chmod 0600, $secret;
+
+my $stripe = "paytrade_gateway stripe { type stripe; secret $secret; }\n";
+my $verifying = alipay_gateway(name => 'verifying', private_key => undef,
+                               notify_url => undef);
+
+empty_stores();
+start_nginx(workers => 1, http => "$http $verifying $stripe"
+                                  . 'paytrade_prefix ab-;');
+put_item('c30', title => 'C30', price => '39.90', stock => 1000);
+put_item('free', price => '0', stock => 100);
+put_item('soon', sale => 'soon', stock => 100, hold_time => '59s');
+
+
+# POST /payments without a method.
+sub pay_default {
+    my ($id, $gateway, $key) = @_;
+
+    return http('POST', '/payments', "{\"order_ids\":[\"$id\"],\"gateway\":"
+                . "\"$gateway\"}", 'X-User' => 'u5',
+                'Idempotency-Key' => $key);
+}
+
+
+for my $case ([ 'alipay', 1 ], [ 'verifying', 0 ], [ 'stripe', 0 ]) {
+    my ($gateway, $links) = @$case;
+    my $id = buy('u5', 'c30', unit_price => '39.90');
+    my $started = pay('u5', [ $id ], gateway => $gateway, key => "x $gateway",
+                      method => 'external');
+    my $number = of($started, 'pay_no');
+
+    is($started->{status}, 201, "$gateway: an external payment");
+    like($started->{content},
+         qr/^\{"pay_no":"$number","out_trade_no":"ab-$number",
+            "status":"unpaid","gateway":"$gateway","method":"external",
+            "amount":"39\.90","currency":"CNY","orders":\[[^]]+\],
+            "created_at":"$stamp","expires_at":"$stamp"\}$/x,
+         "$gateway: with all that the shop needs, and no link");
+    is(http('GET', "/payments/$number", undef, 'X-User' => 'u5')->{content},
+       $started->{content}, "$gateway: it is read so");
+
+    my $again = pay('u5', [ $id ], gateway => $gateway, key => "x $gateway",
+                    method => 'external');
+    is($again->{status}, 200, "$gateway: again");
+    is($again->{content}, $started->{content}, "$gateway: it is the same");
+
+    my $default = pay_default($id, $gateway, "d $gateway");
+    is(of($default, 'method'), $links ? 'page' : 'external',
+       "$gateway: the method when none is given");
+    is(defined of($default, 'pay_url'), $links ? 1 : '',
+       "$gateway: " . ($links ? 'with' : 'without') . ' a link');
+    is(code(pay('u5', [ $id ], gateway => $gateway, method => 'External')),
+       '422 unknown_method', "$gateway: External is no method");
+    is(code(pay('u5', [ $id ], gateway => $gateway, method => 'wap')),
+       $links ? '201' : '422 unknown_method', "$gateway: wap");
+    is(code(pay('u5', [ buy('u5', 'free', unit_price => '0') ],
+                gateway => $gateway, method => 'external')),
+       '422 amount_out_of_range', "$gateway: nothing to pay");
+    is(code(pay('u5', [ buy('u5', 'soon') ], gateway => $gateway,
+                method => 'external')),
+       '409 expires_soon', "$gateway: too late");
+}
+
+my $explicit = pay('u5', [ buy('u5', 'c30', unit_price => '39.90') ],
+                   gateway => 'stripe', key => 'e', method => 'external');
+is(of(pay_default(of($explicit, 'orders')->[0]{order_id}, 'stripe', 'e'),
+      'pay_no'), of($explicit, 'pay_no'),
+   'external is what no method means where there is no other');
+is(code(pay('u5', [ of($explicit, 'orders')->[0]{order_id} ], key => 'e',
+            method => 'external')), '422 key_reused',
+   'with another gateway the key is refused');
+
+my $sold = buy('u6', 'c30', unit_price => '39.90');
+my $shop = of(pay('u6', [ $sold ], method => 'external'), 'out_trade_no');
+is(answered(notify(callback($shop, '39.91'))), '200 fail',
+   'its callback with another amount');
+is(answered(notify(callback($shop =~ s/^ab-//r, '39.90'))), '200 fail',
+   'without the prefix');
+is(answered(notify(callback($shop, '39.90'))), '200 success',
+   'its callback');
+is(http('GET', "/orders/$sold", undef, 'X-User' => 'u6')->{content}
+   =~ /"status":"(\w+)"/ && $1, 'paid', 'its order is paid');
+ok(journal_drained(), 'the journal is empty');
+is(psql('SELECT method, status FROM paytrade.payments WHERE pay_no = '
+        . $shop =~ s/^ab-//r), 'external|paid', 'PostgreSQL has it');
+
+# A gateway that makes links no more.
+my $linked = buy('u6', 'c30', unit_price => '39.90');
+ok(of(pay('u6', [ $linked ], key => 'l'), 'pay_url'), 'one with a link');
+ok(stop_nginx(), 'nginx leaves');
+start_nginx(workers => 1, http => alipay_gateway(private_key => undef,
+                                                 notify_url => undef)
+                                  . 'paytrade_prefix ab-;');
+is(code(pay('u6', [ $linked ], key => 'l')), '422 unknown_method',
+   'is not asked for again');
+is(of(http('GET', '/payments/' . substr($shop, 3), undef,
+           'X-User' => 'u6'), 'method'), 'external', 'others are read');
 ok(stop_nginx(), 'nginx leaves');
 
 

@@ -74,8 +74,9 @@ is(answered(notify(callback($pay_no, '5039.90',
    '200 success', 'it is paid');
 my $paid = payment_of('GET', $pay_no, 'u1');
 like($paid->{content},
-     qr/^\{"pay_no":"$pay_no","status":"paid","gateway":"alipay",
-        "method":"page","amount":"5039\.90","currency":"CNY","orders":\[
+     qr/^\{"pay_no":"$pay_no","out_trade_no":"$pay_no","status":"paid",
+        "gateway":"alipay","method":"page","amount":"5039\.90",
+        "currency":"CNY","orders":\[
         \{"order_id":"$orders[0]","amount":"5000\.00","outcome":"applied",
         "refunded":"0\.00"\},\{"order_id":"$orders[1]","amount":"39\.90",
         "outcome":"applied","refunded":"0\.00"\}\],"created_at":"$stamp",

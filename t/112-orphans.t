@@ -130,7 +130,7 @@ fails('more given back than was paid',
                gmt_refund => alipay_time(time), out_biz_no => 'r-1',
                trade_no => "20261121$prefix$pay_no"));
 is(orphan('alipay', "20261121$prefix$pay_no"),
-   "mismatch|$pay_no|500000|refund",
+   "mismatch|$pay_no|500001|refund",
    'more given back than was paid: it is a row');
 
 my %by_type;
@@ -182,6 +182,25 @@ is(answered(notify($refund)), '200 success', 'a refund of a purged one')
 like(orphan('alipay', "20261121$prefix$old"),
      qr/^orphan\|$prefix$old\|\d+\|old_refund$/, 'is recorded');
 
+# Each refund of it is somebody's money.
+is(answered(notify(callback("$prefix$old", '5000.00', refund_fee => '3000.00',
+                            gmt_refund => alipay_time(time),
+                            out_biz_no => 'r-3'))),
+   '200 success', 'a second refund of it');
+ok(journal_drained(), 'the journal is empty');
+is(psql("SELECT string_agg(what || ' ' || amount, ',' ORDER BY what)"
+        . " FROM paytrade.orphans WHERE trade_no = '20261121$prefix$old'"
+        . " AND reason = 'old_refund'"),
+   'refund:r-2 100000,refund:r-3 300000', 'is recorded too');
+
+# What was closed without money is nobody's.
+$before = snapshot();
+is(answered(notify(callback($prefix . ($unknown + 2), '12.34',
+                            trade_no => 'c-1', gmt_payment => undef,
+                            trade_status => 'TRADE_CLOSED'))),
+   '200 success', 'a trade of nobody was closed');
+unchanged($before, 'and changes nothing');
+
 
 # Without PostgreSQL it is not known whether one is unknown.
 ok(journal_drained(), 'the journal is empty');
@@ -207,7 +226,7 @@ is(orphan('alipay', 'd-1'), "orphan|$prefix@{[ $unknown + 1 ]}|1234|"
                             . 'unknown_payment', 'asked again: it is a row');
 
 ok(journal_drained(), 'the journal is empty');
-is(psql("SELECT count(*) FROM paytrade.orphans"), 12 + 8 + 4,
+is(psql("SELECT count(*) FROM paytrade.orphans"), 12 + 8 + 5,
    'as many rows as there were');
 is(psql('SELECT count(*) FROM paytrade.dead_letter'), '0',
    'PostgreSQL could take them all');

@@ -20,7 +20,7 @@
 #include "ngx_http_paytrade_conf.h"
 
 
-#define NGX_HTTP_PAYTRADE_VERSION  "0.2.0"
+#define NGX_HTTP_PAYTRADE_VERSION  "0.3.0"
 
 
 typedef struct ngx_http_paytrade_partition_s  ngx_http_paytrade_partition_t;
@@ -53,6 +53,7 @@ struct ngx_http_paytrade_worker_s {
     ngx_uint_t                       ncalls;
     ngx_uint_t                       max_calls;
     ngx_uint_t                       signing;    /* in the thread pool */
+    ngx_uint_t                       callbacks;  /* being read or verified */
     ngx_uint_t                       untold;     /* callbacks, in the log */
     time_t                           told;       /* the last one that was */
 };
@@ -134,6 +135,7 @@ struct ngx_http_paytrade_call_s {
     ngx_http_paytrade_worker_t     *worker;
     ngx_http_paytrade_call_t       *next;
     ngx_http_paytrade_call_pt       handler;
+    void                           *ctx;         /* of r, when it began */
     ngx_uint_t                      partition;
     ngx_paytrade_redis_outcome_e    outcome;
     ngx_paytrade_pg_outcome_e       pg_outcome;
@@ -161,8 +163,10 @@ typedef void (*ngx_http_paytrade_located_pt)(ngx_http_request_t *r,
 
 /* The state of a request of ours, in its pool. */
 typedef struct {
+    ngx_http_request_t          *request;        /* whose state this is */
     ngx_http_paytrade_worker_t  *worker;
     ngx_http_paytrade_body_pt    body;
+    size_t                       body_max;
     ngx_http_handler_pt          too_large;      /* instead of body */
     ngx_http_paytrade_located_pt located;
     pt_hold_t                    hold;
@@ -176,6 +180,7 @@ typedef struct {
     ngx_str_t                    trade_no;
     ngx_str_t                    gateway;
     ngx_str_t                    verify;         /* ok, bad_signature… */
+    ngx_str_t                    event_id;
     ngx_msec_t                   redis_started;
     ngx_msec_t                   redis_time;
     ngx_uint_t                   asking;         /* partitions still asked */
@@ -184,6 +189,11 @@ typedef struct {
     unsigned                     own_key:1;      /* made here */
     unsigned                     has_redis_time:1;
     unsigned                     page_sent:1;
+    unsigned                     verifying:1;    /* paytrade_verify: begun, */
+    unsigned                     verified:1;     /* done with */
+    unsigned                     trying:1;       /* a dry run of a hold */
+    unsigned                     tried:1;
+    unsigned                     counted:1;      /* in worker->callbacks */
     pt_slice_t                   page;           /* instead of nginx's HTML */
     void                        *data;           /* of one endpoint */
 } ngx_http_paytrade_ctx_t;
@@ -315,9 +325,16 @@ ngx_int_t ngx_http_paytrade_watch(ngx_http_request_t *r);
 ngx_http_paytrade_ctx_t *ngx_http_paytrade_begin(ngx_http_request_t *r);
 ngx_int_t ngx_http_paytrade_read_json(ngx_http_request_t *r,
     ngx_http_paytrade_body_pt handler);
-/* Of any type, empty too; over 64 KiB, too_large finalizes the request. */
-ngx_int_t ngx_http_paytrade_read_raw(ngx_http_request_t *r,
+/* Of any type, empty too; over max, too_large finalizes the request. */
+ngx_int_t ngx_http_paytrade_read_raw(ngx_http_request_t *r, size_t max,
     ngx_http_paytrade_body_pt handler, ngx_http_handler_pt too_large);
+/*
+ * A body that nginx has read, as one slice, in memory of the pool where it is
+ * in pieces or in a file.  NGX_DECLINED: it is larger than max.
+ */
+ngx_int_t ngx_http_paytrade_raw_body(ngx_http_request_body_t *rb,
+    ngx_pool_t *pool, size_t max, pt_slice_t *body);
+ngx_uint_t ngx_http_paytrade_is_json(ngx_http_request_t *r);
 /* A header of request r, its name in any case; of several, see the file. */
 pt_slice_t ngx_http_paytrade_header_in(void *r, const char *name);
 ngx_int_t ngx_http_paytrade_no_body(ngx_http_request_t *r);
@@ -364,7 +381,23 @@ void ngx_http_paytrade_set_order_vars(ngx_http_request_t *r,
 void ngx_http_paytrade_set_payment_vars(ngx_http_request_t *r,
     pt_slice_t pay_no, pt_slice_t trade_no, int64_t amount);
 
-/* ngx_http_paytrade_hold_answer.c */
+/*
+ * ngx_http_paytrade_hold.c: the parts of a hold.  read as read_user; call
+ * returns what ngx_http_paytrade_call_redis does; look: it takes nothing.
+ */
+ngx_int_t ngx_http_paytrade_hold_read(ngx_http_request_t *r, pt_slice_t body,
+    pt_problem_e *problem, const char **detail);
+ngx_uint_t ngx_http_paytrade_hold_is_sold_out(ngx_http_request_t *r,
+    ngx_http_paytrade_sku_t *sku);
+ngx_int_t ngx_http_paytrade_hold_call(ngx_http_request_t *r, pt_slice_t sale,
+    ngx_uint_t look, ngx_http_paytrade_call_pt handler);
+
+/*
+ * ngx_http_paytrade_hold_answer.c; verdict, of one that only looked: NGX_OK, it
+ * would be held; NGX_DONE, it is; NGX_DECLINED with the problem.
+ */
+ngx_int_t ngx_http_paytrade_hold_verdict(ngx_http_request_t *r,
+    ngx_http_paytrade_call_t *call, pt_problem_e *problem);
 void ngx_http_paytrade_hold_answer(ngx_http_request_t *r,
     ngx_http_paytrade_call_t *call);
 /* retry_ms: units may come back after that; 0: they are sold. */
@@ -380,6 +413,14 @@ ngx_int_t ngx_http_paytrade_status_handler(ngx_http_request_t *r);
 ngx_int_t ngx_http_paytrade_pay_handler(ngx_http_request_t *r);
 ngx_int_t ngx_http_paytrade_payment_handler(ngx_http_request_t *r);
 ngx_int_t ngx_http_paytrade_notify_handler(ngx_http_request_t *r);
+
+/*
+ * ngx_http_paytrade_verify.c, ngx_http_paytrade_dry_run.c: before the content;
+ * init puts both into their phase.
+ */
+ngx_int_t ngx_http_paytrade_verify_handler(ngx_http_request_t *r);
+ngx_int_t ngx_http_paytrade_dry_run_handler(ngx_http_request_t *r);
+ngx_int_t ngx_http_paytrade_verify_init(ngx_conf_t *cf);
 
 /* Words of ngx_http_paytrade_callback_e, for logs and metrics. */
 const char *ngx_http_paytrade_callback_word(ngx_uint_t callback);
@@ -404,6 +445,13 @@ ngx_int_t ngx_http_paytrade_rebuild_handler(ngx_http_request_t *r);
 
 /* ngx_http_paytrade_variables.c, ngx_http_paytrade_filter.c */
 ngx_int_t ngx_http_paytrade_add_variables(ngx_conf_t *cf);
+/*
+ * The state of r; the last one also after an internal redirect, at which nginx
+ * forgets it.  keep: of a new one, so that it is found again.
+ */
+ngx_http_paytrade_ctx_t *ngx_http_paytrade_find_ctx(ngx_http_request_t *r);
+ngx_int_t ngx_http_paytrade_keep_ctx(ngx_http_request_t *r,
+    ngx_http_paytrade_ctx_t *ctx);
 ngx_int_t ngx_http_paytrade_filter_init(ngx_conf_t *cf);
 
 

@@ -50,6 +50,7 @@ ngx_http_paytrade_call_get(ngx_http_request_t *r)
     }
 
     call->r = r;
+    call->ctx = ctx;
     call->next = NULL;
     call->extra = NULL;
     call->cleanup = NULL;
@@ -367,7 +368,9 @@ ngx_http_paytrade_call_done(ngx_http_paytrade_call_t *call)
 
         /* an internal redirect has taken the context of a late answer */
 
-        if (ngx_http_get_module_ctx(r, ngx_http_paytrade_module)) {
+        if (ngx_http_get_module_ctx(r, ngx_http_paytrade_module)
+            == call->ctx)
+        {
             call->handler(r, call);
         }
     }

@@ -41,6 +41,7 @@ ngx_http_paytrade_create_main_conf(ngx_conf_t *cf)
     mcf->pay_margin = NGX_CONF_UNSET_MSEC;
     mcf->pay_rest = NGX_CONF_UNSET_MSEC;
     mcf->events_max = NGX_CONF_UNSET;
+    mcf->callbacks = NGX_CONF_UNSET;
     mcf->retention = NGX_CONF_UNSET_MSEC;
     mcf->durability = NGX_CONF_UNSET_UINT;
 
@@ -63,6 +64,7 @@ ngx_http_paytrade_init_main_conf(ngx_conf_t *cf, void *conf)
     ngx_conf_init_value(mcf->queue, 16384);
     ngx_conf_init_value(mcf->attempts, 256);
     ngx_conf_init_value(mcf->journal_max, 1000000);
+    ngx_conf_init_value(mcf->callbacks, 1000);
     ngx_conf_init_msec_value(mcf->soldout_ttl, 200);
     ngx_conf_init_msec_value(mcf->retention, 7 * 86400 * 1000);
     ngx_conf_init_uint_value(mcf->durability, NGX_PAYTRADE_DURABILITY_MEMORY);
@@ -94,15 +96,22 @@ ngx_http_paytrade_init_main_conf(ngx_conf_t *cf, void *conf)
 static ngx_int_t
 ngx_http_paytrade_required(ngx_conf_t *cf, ngx_http_paytrade_main_conf_t *mcf)
 {
-    char  *name, *example;
+    char                       *name, *example;
+    ngx_http_paytrade_place_t  *place;
 
-    if (!mcf->used) {
+    place = &mcf->place;
+
+    if (!mcf->counting) {
         return NGX_OK;
     }
 
     if (mcf->shm_zone == NULL) {
         name = "paytrade_zone";
         example = "paytrade 8m";
+        place = &mcf->counting_place;
+
+    } else if (!mcf->used) {
+        return NGX_OK;
 
     } else if (mcf->redis_url.len == 0) {
         name = "paytrade_redis";
@@ -119,8 +128,8 @@ ngx_http_paytrade_required(ngx_conf_t *cf, ngx_http_paytrade_main_conf_t *mcf)
     ngx_log_error(NGX_LOG_EMERG, cf->log, 0,
                   "\"%V\" needs \"%s\" in the http block, such as \"%s %s;\" "
                   "in %V:%ui",
-                  &mcf->place.directive, name, name, example,
-                  &mcf->place.file, mcf->place.line);
+                  &place->directive, name, name, example,
+                  &place->file, place->line);
 
     return NGX_ERROR;
 }

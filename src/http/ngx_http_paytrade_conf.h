@@ -28,6 +28,7 @@ typedef struct {
 
 
 typedef struct {
+    ngx_str_t                    name;       /* "NAME VALUE"; else empty */
     ngx_str_t                    value;
     ngx_http_paytrade_place_t    place;
 } ngx_http_paytrade_placed_t;
@@ -85,6 +86,7 @@ typedef struct {
     ngx_uint_t                   events;     /* NGX_HTTP_PAYTRADE_EVENTS_* */
     ngx_int_t                    events_max;
     ngx_array_t                 *gateways;   /* of gateway_t; NULL: none */
+    ngx_int_t                    callbacks;  /* at once, of a worker */
 #if (NGX_THREADS)
     ngx_thread_pool_t           *threads;    /* for signing; NULL: inline */
 #endif
@@ -92,9 +94,11 @@ typedef struct {
     ngx_uint_t                   durability;
     ngx_str_t                    currency;
     ngx_uint_t                   decimals;
-    ngx_uint_t                   used;       /* a location has a handler */
+    ngx_uint_t                   used;       /* a location needs Redis */
+    ngx_uint_t                   counting;   /* or no more than the zone */
     ngx_uint_t                   redis_tls;  /* the URL is rediss:// */
-    ngx_http_paytrade_place_t    place;      /* of the first handler */
+    ngx_http_paytrade_place_t    place;      /* of the first that is used */
+    ngx_http_paytrade_place_t    counting_place;
     ngx_http_paytrade_place_t    redis_place;
     ngx_http_paytrade_place_t    password_place;
     ngx_http_paytrade_place_t    verify_place;
@@ -110,6 +114,14 @@ typedef struct {
     ngx_http_complex_value_t    *payment;
     ngx_http_paytrade_gateway_t *gateway;    /* of paytrade_notify */
     ngx_http_paytrade_placed_t   gateway_name;
+    ngx_http_paytrade_gateway_t *verify;     /* of paytrade_verify, or NULL */
+    ngx_http_paytrade_placed_t   verify_name;
+    ngx_flag_t                   dry_run;
+    ngx_uint_t                   dry_hold;   /* paytrade_hold only looks */
+    size_t                       callback_size;      /* what holds here */
+    size_t                       callback_size_given;
+    ngx_uint_t                   unverified_rate;    /* in 1000 s; 0: off */
+    ngx_uint_t                   unverified_burst;
     ngx_array_t                 *allow;      /* of ngx_cidr_t; paytrade_admin */
     ngx_uint_t                   handled;    /* a handler of ours is here */
     ngx_http_handler_pt          handler;    /* not inherited */
@@ -158,6 +170,19 @@ char *ngx_http_paytrade_set_payment(ngx_conf_t *cf, ngx_command_t *cmd,
     void *conf);
 char *ngx_http_paytrade_set_notify(ngx_conf_t *cf, ngx_command_t *cmd,
     void *conf);
+
+/* ngx_http_paytrade_conf_verify.c: callbacks, before they are believed. */
+char *ngx_http_paytrade_set_verify(ngx_conf_t *cf, ngx_command_t *cmd,
+    void *conf);
+char *ngx_http_paytrade_set_callback_size(ngx_conf_t *cf, ngx_command_t *cmd,
+    void *conf);
+char *ngx_http_paytrade_set_unverified_rate(ngx_conf_t *cf,
+    ngx_command_t *cmd, void *conf);
+ngx_int_t ngx_http_paytrade_merge_verify(ngx_conf_t *cf,
+    ngx_http_paytrade_loc_conf_t *prev, ngx_http_paytrade_loc_conf_t *conf);
+/* NULL, with an error, when there is no gateway of that name. */
+ngx_http_paytrade_gateway_t *ngx_http_paytrade_named_gateway(ngx_conf_t *cf,
+    ngx_http_paytrade_placed_t *name);
 
 /* ngx_http_paytrade_conf_gateway.c */
 char *ngx_http_paytrade_set_gateway(ngx_conf_t *cf, ngx_command_t *cmd,

@@ -18,13 +18,16 @@ static ngx_int_t ngx_http_paytrade_gateway_type(ngx_conf_t *cf,
     ngx_http_paytrade_gateway_t *gateway);
 static ngx_int_t ngx_http_paytrade_gateway_names(ngx_conf_t *cf,
     ngx_http_paytrade_gateway_t *gateway);
+static ngx_int_t ngx_http_paytrade_gateway_form(ngx_conf_t *cf,
+    ngx_http_paytrade_gateway_t *gateway, const pt_setting_t *setting,
+    ngx_http_paytrade_placed_t *line);
 static ngx_http_paytrade_placed_t *ngx_http_paytrade_gateway_given(
     ngx_http_paytrade_gateway_t *gateway, const char *name);
 
 
 /* What a setting of each kind looks like. */
 static const char *const  ngx_http_paytrade_examples[] = {
-    "VALUE", "https://HOST/PATH", "FILE", "FILE"
+    "VALUE", "https://HOST/PATH", "TIME", "FILE", "FILE", "NAME FILE"
 };
 
 
@@ -135,6 +138,7 @@ ngx_http_paytrade_gateway_line(ngx_conf_t *cf, ngx_command_t *dummy,
     ngx_http_paytrade_gateway_t *gateway = conf;
 
     ngx_str_t                   *value;
+    ngx_uint_t                   n;
     ngx_http_paytrade_placed_t  *line;
 
     value = cf->args->elts;
@@ -150,15 +154,18 @@ ngx_http_paytrade_gateway_line(ngx_conf_t *cf, ngx_command_t *dummy,
 
     ngx_http_paytrade_note_place(cf, &line->place);
 
-    if (cf->args->nelts != 2) {
-        (void) ngx_http_paytrade_gateway_refuse(cf, gateway,
-                                                &line->place, 0,
-                               "takes one value: write \"%V VALUE;\"",
-                               &value[0]);
-        return NGX_CONF_ERROR;
+    ngx_str_null(&line->name);
+    ngx_str_null(&line->value);
+
+    n = cf->args->nelts;
+
+    /* how many it takes is known when its type is */
+
+    if (n < 2 || n > 3) {
+        return NGX_CONF_OK;
     }
 
-    if (value[1].len == 0) {
+    if (value[1].len == 0 || value[n - 1].len == 0) {
         (void) ngx_http_paytrade_gateway_refuse(cf, gateway,
                                                 &line->place, 0,
                                "has an empty value \"\": write its value, or "
@@ -166,7 +173,11 @@ ngx_http_paytrade_gateway_line(ngx_conf_t *cf, ngx_command_t *dummy,
         return NGX_CONF_ERROR;
     }
 
-    line->value = value[1];
+    if (n == 3) {
+        line->name = value[1];
+    }
+
+    line->value = value[n - 1];
 
     return NGX_CONF_OK;
 }
@@ -219,7 +230,7 @@ static ngx_int_t
 ngx_http_paytrade_gateway_names(ngx_conf_t *cf,
     ngx_http_paytrade_gateway_t *gateway)
 {
-    u_char                      *p, known[512];
+    u_char                      *p, known[1024];
     ngx_uint_t                   i;
     const pt_setting_t          *setting;
     ngx_http_paytrade_placed_t  *line;
@@ -267,9 +278,46 @@ ngx_http_paytrade_gateway_names(ngx_conf_t *cf,
                                &line[i].place, 0,
                                "is duplicate: write it once");
         }
+
+        if (ngx_http_paytrade_gateway_form(cf, gateway, setting, &line[i])
+            != NGX_OK)
+        {
+            return NGX_ERROR;
+        }
     }
 
     return NGX_OK;
+}
+
+
+/* One value, or two where the first is a name. */
+static ngx_int_t
+ngx_http_paytrade_gateway_form(ngx_conf_t *cf,
+    ngx_http_paytrade_gateway_t *gateway, const pt_setting_t *setting,
+    ngx_http_paytrade_placed_t *line)
+{
+    ngx_uint_t  named;
+
+    named = (setting && setting->kind == PT_SETTING_NAMED_FILE);
+
+    if (line->value.len && named == (line->name.len != 0)) {
+
+        if (named && !ngx_http_paytrade_is_word(&line->name, PT_NAME_MAX)) {
+            return ngx_http_paytrade_gateway_refuse(cf, gateway,
+                               &line->place, 0,
+                               "has an invalid name \"%V\": write 1 to %d "
+                               "letters, digits, \"_\" and \"-\"",
+                               &line->name, PT_NAME_MAX);
+        }
+
+        return NGX_OK;
+    }
+
+    return ngx_http_paytrade_gateway_refuse(cf, gateway, &line->place, 0,
+                               "takes %s: write \"%V %s;\"",
+                               named ? "a name and a file" : "one value",
+                               &line->place.directive,
+                               named ? "NAME FILE" : "VALUE");
 }
 
 

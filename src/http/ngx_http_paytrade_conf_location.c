@@ -9,10 +9,16 @@ static char *ngx_http_paytrade_compile(ngx_conf_t *cf,
     ngx_http_complex_value_t **cv);
 static char *ngx_http_paytrade_set_handler(ngx_conf_t *cf, void *conf,
     ngx_http_handler_pt handler);
+static void ngx_http_paytrade_note_used(ngx_conf_t *cf,
+    ngx_http_paytrade_loc_conf_t *plcf);
+static ngx_int_t ngx_http_paytrade_merge_handler(ngx_conf_t *cf,
+    ngx_http_paytrade_loc_conf_t *conf);
 static ngx_int_t ngx_http_paytrade_location_needs(ngx_conf_t *cf,
     ngx_http_paytrade_loc_conf_t *conf);
 static char *ngx_http_paytrade_set_id(ngx_conf_t *cf,
     ngx_http_complex_value_t **cv, char *what, char *example);
+static void ngx_http_paytrade_check_hold_time(ngx_conf_t *cf,
+    ngx_http_paytrade_loc_conf_t *conf);
 static ngx_int_t ngx_http_paytrade_allow(ngx_conf_t *cf,
     ngx_http_paytrade_loc_conf_t *plcf, ngx_str_t *arg);
 
@@ -28,6 +34,9 @@ ngx_http_paytrade_create_loc_conf(ngx_conf_t *cf)
     }
 
     plcf->hold_time = NGX_CONF_UNSET_MSEC;
+    plcf->dry_run = NGX_CONF_UNSET;
+    plcf->callback_size_given = NGX_CONF_UNSET_SIZE;
+    plcf->unverified_rate = NGX_CONF_UNSET_UINT;
 
     return plcf;
 }
@@ -49,6 +58,10 @@ ngx_http_paytrade_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
 
     clcf = ngx_http_conf_get_module_loc_conf(cf, ngx_http_core_module);
 
+    if (ngx_http_paytrade_merge_verify(cf, prev, conf) != NGX_OK) {
+        return NGX_CONF_ERROR;
+    }
+
     /* the handler of a location also serves what is inside of its "if" */
 
     if (clcf->noname) {
@@ -57,26 +70,57 @@ ngx_http_paytrade_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
         conf->gateway = prev->gateway;
         conf->allow = prev->allow;
         conf->handled = prev->handled;
+        conf->dry_hold = prev->dry_hold;
     }
 
     if (conf->handler == NULL) {
         return NGX_CONF_OK;
     }
 
-    if (clcf->handler != conf->handler) {
-        ngx_log_error(NGX_LOG_EMERG, cf->log, 0,
-                      "\"%V\" conflicts with another handler of location "
-                      "\"%V\": give each a location of its own in %V:%ui",
-                      &conf->place.directive, &clcf->name,
-                      &conf->place.file, conf->place.line);
-        return NGX_CONF_ERROR;
-    }
-
-    if (ngx_http_paytrade_location_needs(cf, conf) != NGX_OK) {
+    if (ngx_http_paytrade_merge_handler(cf, conf) != NGX_OK
+        || ngx_http_paytrade_location_needs(cf, conf) != NGX_OK)
+    {
         return NGX_CONF_ERROR;
     }
 
     return NGX_CONF_OK;
+}
+
+
+/* A hold that is only tried leaves its location to another handler. */
+static ngx_int_t
+ngx_http_paytrade_merge_handler(ngx_conf_t *cf,
+    ngx_http_paytrade_loc_conf_t *conf)
+{
+    ngx_http_core_loc_conf_t  *clcf;
+
+    clcf = ngx_http_conf_get_module_loc_conf(cf, ngx_http_core_module);
+
+    if (conf->handler == ngx_http_paytrade_hold_handler) {
+
+        if (conf->dry_run) {
+            conf->dry_hold = 1;
+            return NGX_OK;
+        }
+
+        if (clcf->handler == NULL) {
+            clcf->handler = conf->handler;
+        }
+    }
+
+    conf->handled = 1;
+
+    if (clcf->handler == conf->handler) {
+        return NGX_OK;
+    }
+
+    ngx_log_error(NGX_LOG_EMERG, cf->log, 0,
+                  "\"%V\" conflicts with another handler of location "
+                  "\"%V\": give each a location of its own in %V:%ui",
+                  &conf->place.directive, &clcf->name,
+                  &conf->place.file, conf->place.line);
+
+    return NGX_ERROR;
 }
 
 
@@ -104,6 +148,10 @@ ngx_http_paytrade_location_needs(ngx_conf_t *cf,
         return NGX_ERROR;
     }
 
+    if (conf->handler == ngx_http_paytrade_hold_handler && mcf->gateways) {
+        ngx_http_paytrade_check_hold_time(cf, conf);
+    }
+
     if (conf->handler == ngx_http_paytrade_pay_handler
         && mcf->gateways == NULL)
     {
@@ -120,20 +168,31 @@ ngx_http_paytrade_location_needs(ngx_conf_t *cf,
         return NGX_OK;
     }
 
-    conf->gateway = ngx_http_paytrade_find_gateway(mcf,
-                                     pt_slice(conf->gateway_name.value.data,
-                                              conf->gateway_name.value.len));
+    conf->gateway = ngx_http_paytrade_named_gateway(cf, &conf->gateway_name);
 
-    if (conf->gateway == NULL) {
-        ngx_log_error(NGX_LOG_EMERG, cf->log, 0,
-                      "\"%V\" does not know the gateway \"%V\": write the "
-                      "name of a block paytrade_gateway in %V:%ui",
-                      &conf->place.directive, &conf->gateway_name.value,
-                      &conf->place.file, conf->place.line);
-        return NGX_ERROR;
+    return conf->gateway ? NGX_OK : NGX_ERROR;
+}
+
+
+static void
+ngx_http_paytrade_check_hold_time(ngx_conf_t *cf,
+    ngx_http_paytrade_loc_conf_t *conf)
+{
+    ngx_http_paytrade_main_conf_t  *mcf;
+
+    mcf = ngx_http_conf_get_module_main_conf(cf, ngx_http_paytrade_module);
+
+    if (conf->hold_time > mcf->pay_rest || conf->dry_hold) {
+        return;
     }
 
-    return NGX_OK;
+    ngx_log_error(NGX_LOG_WARN, cf->log, 0,
+                  "\"%V\": its orders are held for %Mms, and no payment is "
+                  "started in the last %Mms of a hold; write a longer "
+                  "\"paytrade_hold_time\" or a shorter "
+                  "\"paytrade_pay_rest\" in %V:%ui",
+                  &conf->place.directive, conf->hold_time, mcf->pay_rest,
+                  &conf->place.file, conf->place.line);
 }
 
 
@@ -195,14 +254,12 @@ ngx_http_paytrade_set_handler(ngx_conf_t *cf, void *conf,
 {
     ngx_http_paytrade_loc_conf_t *plcf = conf;
 
-    ngx_str_t                      *value;
-    ngx_http_core_loc_conf_t       *clcf;
-    ngx_http_paytrade_main_conf_t  *mcf;
+    ngx_str_t                 *value;
+    ngx_http_core_loc_conf_t  *clcf;
 
     value = cf->args->elts;
 
     clcf = ngx_http_conf_get_module_loc_conf(cf, ngx_http_core_module);
-    mcf = ngx_http_conf_get_module_main_conf(cf, ngx_http_paytrade_module);
 
     if (plcf->handler == handler) {
         return "is duplicate";
@@ -216,6 +273,14 @@ ngx_http_paytrade_set_handler(ngx_conf_t *cf, void *conf,
         return NGX_CONF_ERROR;
     }
 
+    /* paytrade_hold may stand beside another, with paytrade_dry_run */
+
+    if (handler == ngx_http_paytrade_hold_handler) {
+        plcf->handler = handler;
+        ngx_http_paytrade_note_used(cf, plcf);
+        return NGX_CONF_OK;
+    }
+
     if (clcf->handler) {
         ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
                            "\"%V\" conflicts with another handler of location "
@@ -226,15 +291,30 @@ ngx_http_paytrade_set_handler(ngx_conf_t *cf, void *conf,
 
     clcf->handler = handler;
     plcf->handler = handler;
-    plcf->handled = 1;
+    ngx_http_paytrade_note_used(cf, plcf);
+
+    return NGX_CONF_OK;
+}
+
+
+static void
+ngx_http_paytrade_note_used(ngx_conf_t *cf, ngx_http_paytrade_loc_conf_t *plcf)
+{
+    ngx_http_paytrade_main_conf_t  *mcf;
+
+    mcf = ngx_http_conf_get_module_main_conf(cf, ngx_http_paytrade_module);
+
     ngx_http_paytrade_note_place(cf, &plcf->place);
 
-    if (!mcf->used) {
+    if (!mcf->counting) {
+        mcf->counting = 1;
+        mcf->counting_place = plcf->place;
+    }
+
+    if (!mcf->used && plcf->handler != ngx_http_paytrade_status_handler) {
         mcf->used = 1;
         mcf->place = plcf->place;
     }
-
-    return NGX_CONF_OK;
 }
 
 
@@ -288,6 +368,7 @@ ngx_http_paytrade_set_notify(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 
     value = cf->args->elts;
     plcf->gateway_name.value = value[1];
+    plcf->gateway_name.place = plcf->place;
 
     return NGX_CONF_OK;
 }

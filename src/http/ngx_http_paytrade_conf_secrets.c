@@ -7,10 +7,11 @@
  * wiped at once, and never shown.
  */
 
-#include "ngx_http_paytrade.h"
+#include "ngx_http_paytrade_pay.h"
 
 
 #define NGX_HTTP_PAYTRADE_FILE_MAX  (64 * 1024)
+#define NGX_HTTP_PAYTRADE_TIME_MAX  (86400 * 1000)
 
 
 static ngx_int_t ngx_http_paytrade_gateway_open(ngx_conf_t *cf,
@@ -24,8 +25,12 @@ static ngx_int_t ngx_http_paytrade_gateway_file(ngx_conf_t *cf,
 static ngx_int_t ngx_http_paytrade_gateway_read(ngx_conf_t *cf,
     ngx_http_paytrade_gateway_t *gateway, const pt_setting_t *setting,
     ngx_http_paytrade_placed_t *line, ngx_file_t *file);
+static ngx_int_t ngx_http_paytrade_gateway_time(ngx_conf_t *cf,
+    ngx_http_paytrade_gateway_t *gateway, ngx_http_paytrade_placed_t *line,
+    ngx_str_t *text);
 static ngx_uint_t ngx_http_paytrade_is_url(ngx_str_t *url);
 static ngx_uint_t ngx_http_paytrade_is_key(ngx_str_t *text);
+static ngx_uint_t ngx_http_paytrade_may_be_key(ngx_str_t *text);
 
 
 ngx_int_t
@@ -45,16 +50,18 @@ ngx_http_paytrade_init_gateways(ngx_conf_t *cf,
         if (ngx_http_paytrade_gateway_open(cf, mcf, &gateway[i]) != NGX_OK) {
             return NGX_ERROR;
         }
-    }
 
 #if (NGX_THREADS)
 
-    mcf->threads = ngx_thread_pool_add(cf, NULL);
-    if (mcf->threads == NULL) {
-        return NGX_ERROR;
-    }
+        if (*ngx_http_paytrade_methods(&gateway[i])) {
+            mcf->threads = ngx_thread_pool_add(cf, NULL);
+            if (mcf->threads == NULL) {
+                return NGX_ERROR;
+            }
+        }
 
 #endif
+    }
 
     return NGX_OK;
 }
@@ -119,6 +126,7 @@ static ngx_int_t
 ngx_http_paytrade_gateway_value(ngx_conf_t *cf,
     ngx_http_paytrade_gateway_t *gateway, ngx_http_paytrade_placed_t *line)
 {
+    ngx_str_t            text;
     const char          *why;
     const pt_setting_t  *setting;
 
@@ -129,7 +137,8 @@ ngx_http_paytrade_gateway_value(ngx_conf_t *cf,
     }
 
     if (setting->kind == PT_SETTING_FILE
-        || setting->kind == PT_SETTING_SECRET_FILE)
+        || setting->kind == PT_SETTING_SECRET_FILE
+        || setting->kind == PT_SETTING_NAMED_FILE)
     {
         return ngx_http_paytrade_gateway_file(cf, gateway, setting, line);
     }
@@ -144,10 +153,18 @@ ngx_http_paytrade_gateway_value(ngx_conf_t *cf,
                                &line->value);
     }
 
+    text = line->value;
+
+    if (setting->kind == PT_SETTING_TIME
+        && ngx_http_paytrade_gateway_time(cf, gateway, line, &text) != NGX_OK)
+    {
+        return NGX_ERROR;
+    }
+
     why = "write another value";
 
     if (gateway->type->set(gateway->conf, setting, pt_slice_null,
-                           pt_slice(line->value.data, line->value.len), &why)
+                           pt_slice(text.data, text.len), &why)
         != 0)
     {
         return ngx_http_paytrade_gateway_refuse(cf, gateway,
@@ -155,6 +172,33 @@ ngx_http_paytrade_gateway_value(ngx_conf_t *cf,
                                "has an invalid value \"%V\": %s",
                                &line->value, why);
     }
+
+    return NGX_OK;
+}
+
+
+/* Milliseconds in digits, in the pool. */
+static ngx_int_t
+ngx_http_paytrade_gateway_time(ngx_conf_t *cf,
+    ngx_http_paytrade_gateway_t *gateway, ngx_http_paytrade_placed_t *line,
+    ngx_str_t *text)
+{
+    ngx_int_t  n;
+
+    n = ngx_parse_time(&line->value, 0);
+
+    if (n == NGX_ERROR || n < 1 || n > NGX_HTTP_PAYTRADE_TIME_MAX) {
+        return ngx_http_paytrade_gateway_refuse(cf, gateway, &line->place, 0,
+                               "has an invalid value \"%V\": write a time "
+                               "from 1ms to 1d, such as 5m", &line->value);
+    }
+
+    text->data = ngx_pnalloc(cf->pool, NGX_INT_T_LEN);
+    if (text->data == NULL) {
+        return NGX_ERROR;
+    }
+
+    text->len = ngx_sprintf(text->data, "%i", n) - text->data;
 
     return NGX_OK;
 }
@@ -186,6 +230,17 @@ ngx_http_paytrade_gateway_file(ngx_conf_t *cf,
 
     file.fd = ngx_open_file(file.name.data, NGX_FILE_RDONLY|NGX_FILE_NONBLOCK,
                             NGX_FILE_OPEN, 0);
+
+    if (file.fd == NGX_INVALID_FILE
+        && setting->kind == PT_SETTING_SECRET_FILE
+        && ngx_http_paytrade_may_be_key(&line->value))
+    {
+        return ngx_http_paytrade_gateway_refuse(cf, gateway,
+                               &line->place, 0,
+                               "has what may be a key as its value, and there "
+                               "is no such file: write the path of a file "
+                               "that nginx can read");
+    }
 
     if (file.fd == NGX_INVALID_FILE) {
         return ngx_http_paytrade_gateway_refuse(cf, gateway,
@@ -242,7 +297,8 @@ ngx_http_paytrade_gateway_read(ngx_conf_t *cf,
     }
 
     if (why == NULL
-        && gateway->type->set(gateway->conf, setting, pt_slice_null,
+        && gateway->type->set(gateway->conf, setting,
+                              pt_slice(line->name.data, line->name.len),
                               pt_slice(data, n), &why)
            != 0
         && why == NULL)
@@ -305,5 +361,16 @@ ngx_http_paytrade_is_key(ngx_str_t *text)
 {
     return text->len > NGX_MAX_PATH
            || (text->len > 128 && ngx_strncmp(text->data, "MII", 3) == 0)
-           || ngx_strncmp(text->data, "-----BEGIN", 10) == 0;
+           || ngx_strncmp(text->data, "-----BEGIN", 10) == 0
+           || ngx_strncmp(text->data, "whsec_", 6) == 0;
+}
+
+
+/* As long as the shortest secret, and nothing of a path: it is not shown. */
+static ngx_uint_t
+ngx_http_paytrade_may_be_key(ngx_str_t *text)
+{
+    return text->len >= 24
+           && ngx_strlchr(text->data, text->data + text->len, '/') == NULL
+           && ngx_strlchr(text->data, text->data + text->len, '.') == NULL;
 }

@@ -73,7 +73,7 @@ ngx_http_paytrade_filter_init(ngx_conf_t *cf)
     ngx_http_next_body_filter = ngx_http_top_body_filter;
     ngx_http_top_body_filter = ngx_http_paytrade_body_filter;
 
-    return NGX_OK;
+    return ngx_http_paytrade_verify_init(cf);
 }
 
 

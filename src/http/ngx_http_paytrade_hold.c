@@ -11,14 +11,10 @@
 
 static void ngx_http_paytrade_hold_body(ngx_http_request_t *r,
     pt_slice_t body);
-static ngx_int_t ngx_http_paytrade_hold_read(ngx_http_request_t *r,
-    pt_slice_t body, pt_problem_e *problem, const char **detail);
 static void ngx_http_paytrade_hold_cleanup(void *data);
 static ngx_int_t ngx_http_paytrade_hold_start(ngx_http_request_t *r);
 static void ngx_http_paytrade_hold_located(ngx_http_request_t *r,
     pt_slice_t sale);
-static ngx_uint_t ngx_http_paytrade_hold_is_sold_out(ngx_http_request_t *r,
-    ngx_http_paytrade_sku_t *sku);
 static ngx_int_t ngx_http_paytrade_hold_submit(ngx_http_request_t *r,
     pt_slice_t sale);
 static ngx_int_t ngx_http_paytrade_hold_list(ngx_http_request_t *r);
@@ -77,7 +73,7 @@ ngx_http_paytrade_hold_body(ngx_http_request_t *r, pt_slice_t body)
 }
 
 
-static ngx_int_t
+ngx_int_t
 ngx_http_paytrade_hold_read(ngx_http_request_t *r, pt_slice_t body,
     pt_problem_e *problem, const char **detail)
 {
@@ -208,7 +204,7 @@ ngx_http_paytrade_hold_located(ngx_http_request_t *r, pt_slice_t sale)
  * Only for a single SKU at the right price, so that the order of refusals
  * stays as documented, and not for a buyer who may have a hold to find again.
  */
-static ngx_uint_t
+ngx_uint_t
 ngx_http_paytrade_hold_is_sold_out(ngx_http_request_t *r,
     ngx_http_paytrade_sku_t *sku)
 {
@@ -244,10 +240,28 @@ ngx_http_paytrade_hold_is_sold_out(ngx_http_request_t *r,
 static ngx_int_t
 ngx_http_paytrade_hold_submit(ngx_http_request_t *r, pt_slice_t sale)
 {
+    ngx_http_paytrade_ctx_t  *ctx;
+
+    ctx = ngx_http_get_module_ctx(r, ngx_http_paytrade_module);
+
+    /* before it is sent: whoever may hold something is known from here on */
+
+    ngx_http_paytrade_zone_buyer(ctx->worker->conf->shm_zone, ctx->user, sale);
+
+    return ngx_http_paytrade_started(r,
+               ngx_http_paytrade_hold_call(r, sale, 0,
+                                           ngx_http_paytrade_hold_answer));
+}
+
+
+ngx_int_t
+ngx_http_paytrade_hold_call(ngx_http_request_t *r, pt_slice_t sale,
+    ngx_uint_t look, ngx_http_paytrade_call_pt handler)
+{
     size_t                     i;
     u_char                     hash[PT_HASH_LEN];
+    int64_t                    nlines;
     pt_out_t                   out;
-    ngx_int_t                  rc;
     pt_hold_t                 *hold;
     ngx_uint_t                 partition;
     ngx_http_paytrade_ctx_t   *ctx;
@@ -260,12 +274,12 @@ ngx_http_paytrade_hold_submit(ngx_http_request_t *r, pt_slice_t sale)
     pt_hold_canonical(&out, hold);
 
     if (out.failed) {
-        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+        return NGX_ERROR;
     }
 
     call = ngx_http_paytrade_call_get(r);
     if (call == NULL) {
-        return ngx_http_paytrade_started(r, NGX_DECLINED);
+        return NGX_DECLINED;
     }
 
     ngx_http_paytrade_call_arg(call, ctx->user);
@@ -284,8 +298,10 @@ ngx_http_paytrade_hold_submit(ngx_http_request_t *r, pt_slice_t sale)
         ngx_http_paytrade_call_int(call, hold->amount);
     }
 
+    nlines = hold->nlines;
+
     ngx_http_paytrade_call_arg(call, hold->meta);
-    ngx_http_paytrade_call_int(call, hold->nlines);
+    ngx_http_paytrade_call_int(call, look ? -nlines : nlines);
 
     for (i = 0; i < hold->nlines; i++) {
         ngx_http_paytrade_call_arg(call, hold->lines[i].sku);
@@ -295,15 +311,8 @@ ngx_http_paytrade_hold_submit(ngx_http_request_t *r, pt_slice_t sale)
 
     partition = ngx_http_paytrade_partition_of(ctx->worker->conf, sale);
 
-    /* before it is sent: whoever may hold something is known from here on */
-
-    ngx_http_paytrade_zone_buyer(ctx->worker->conf->shm_zone, ctx->user, sale);
-
-    rc = ngx_http_paytrade_call_redis(call, partition,
-                                      NGX_PAYTRADE_SCRIPT_HOLD,
-                                      ngx_http_paytrade_hold_answer);
-
-    return ngx_http_paytrade_started(r, rc);
+    return ngx_http_paytrade_call_redis(call, partition,
+                                        NGX_PAYTRADE_SCRIPT_HOLD, handler);
 }
 
 

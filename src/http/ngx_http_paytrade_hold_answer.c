@@ -21,6 +21,8 @@ typedef struct {
 } ngx_http_paytrade_hold_word_t;
 
 
+static const ngx_http_paytrade_hold_word_t *ngx_http_paytrade_hold_find(
+    ngx_http_paytrade_call_t *call, pt_slice_t *f);
 static ngx_int_t ngx_http_paytrade_hold_held(ngx_http_request_t *r,
     ngx_http_paytrade_call_t *call, pt_slice_t *f);
 static ngx_int_t ngx_http_paytrade_hold_replayed(ngx_http_request_t *r,
@@ -44,14 +46,16 @@ static ngx_int_t ngx_http_paytrade_hold_short(ngx_http_request_t *r,
 static const ngx_http_paytrade_hold_word_t  ngx_http_paytrade_hold_words[] = {
 
     { pt_slice_const("held"), ngx_http_paytrade_hold_held, 0, NULL },
-    { pt_slice_const("sold_out"), ngx_http_paytrade_hold_short, 0, NULL },
+    { pt_slice_const("sold_out"), ngx_http_paytrade_hold_short,
+      PT_SOLD_OUT, NULL },
     { pt_slice_const("replayed"), ngx_http_paytrade_hold_replayed, 0, NULL },
     { pt_slice_const("purged"), ngx_http_paytrade_hold_purged, 0, NULL },
-    { pt_slice_const("limit_reached"), ngx_http_paytrade_hold_limit, 0, NULL },
+    { pt_slice_const("limit_reached"), ngx_http_paytrade_hold_limit,
+      PT_LIMIT_REACHED, NULL },
     { pt_slice_const("price_changed"), ngx_http_paytrade_hold_price_changed,
-      0, NULL },
+      PT_PRICE_CHANGED, NULL },
     { pt_slice_const("not_started"), ngx_http_paytrade_hold_not_started,
-      0, NULL },
+      PT_NOT_STARTED, NULL },
     { pt_slice_const("unknown_item"), NULL,
       PT_UNKNOWN_ITEM, "no such item is on sale" },
     { pt_slice_const("key_reused"), NULL,
@@ -77,20 +81,9 @@ ngx_http_paytrade_hold_answer(ngx_http_request_t *r,
     pt_slice_t                            f[NGX_HTTP_PAYTRADE_HOLD_FIELDS];
     const ngx_http_paytrade_hold_word_t  *word;
 
-    ngx_memzero(f, sizeof(f));
+    word = ngx_http_paytrade_hold_find(call, f);
 
-    if (call->outcome == NGX_PAYTRADE_REDIS_OK) {
-        (void) pt_slice_split(call->reply, '\t', f,
-                              NGX_HTTP_PAYTRADE_HOLD_FIELDS);
-    }
-
-    for (word = ngx_http_paytrade_hold_words; word->word.len; word++) {
-        if (pt_slice_eq(word->word, f[0])) {
-            break;
-        }
-    }
-
-    if (word->word.len == 0) {
+    if (word == NULL) {
         rc = ngx_http_paytrade_reply_failure(r, call);
 
     } else if (word->reply) {
@@ -101,6 +94,60 @@ ngx_http_paytrade_hold_answer(ngx_http_request_t *r,
     }
 
     ngx_http_paytrade_wait_call(r, rc);
+}
+
+
+static const ngx_http_paytrade_hold_word_t *
+ngx_http_paytrade_hold_find(ngx_http_paytrade_call_t *call, pt_slice_t *f)
+{
+    const ngx_http_paytrade_hold_word_t  *word;
+
+    ngx_memzero(f, NGX_HTTP_PAYTRADE_HOLD_FIELDS * sizeof(pt_slice_t));
+
+    if (call->outcome == NGX_PAYTRADE_REDIS_OK) {
+        (void) pt_slice_split(call->reply, '\t', f,
+                              NGX_HTTP_PAYTRADE_HOLD_FIELDS);
+    }
+
+    for (word = ngx_http_paytrade_hold_words; word->word.len; word++) {
+        if (pt_slice_eq(word->word, f[0])) {
+            return word;
+        }
+    }
+
+    return NULL;
+}
+
+
+ngx_int_t
+ngx_http_paytrade_hold_verdict(ngx_http_request_t *r,
+    ngx_http_paytrade_call_t *call, pt_problem_e *problem)
+{
+    pt_slice_t                            f[NGX_HTTP_PAYTRADE_HOLD_FIELDS];
+    const ngx_http_paytrade_hold_word_t  *word;
+
+    word = ngx_http_paytrade_hold_find(call, f);
+
+    if (word == NULL) {
+        if (pt_slice_eq(f[0], pt_slice_lit("would_hold"))) {
+            return NGX_OK;
+        }
+
+        (void) ngx_http_paytrade_note_failure(r, call);
+
+        *problem = PT_UNAVAILABLE;
+        return NGX_DECLINED;
+    }
+
+    if (word->reply == ngx_http_paytrade_hold_replayed
+        || word->reply == ngx_http_paytrade_hold_purged)
+    {
+        return NGX_DONE;
+    }
+
+    *problem = word->problem;
+
+    return NGX_DECLINED;
 }
 
 

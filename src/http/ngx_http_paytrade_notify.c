@@ -15,14 +15,14 @@
 #define NGX_HTTP_PAYTRADE_NOTIFY_TIME  2500
 
 
+static ngx_int_t ngx_http_paytrade_notify_turn_away(ngx_http_request_t *r,
+    ngx_uint_t callback, ngx_msec_t ms);
 static ngx_int_t ngx_http_paytrade_notify_too_large(ngx_http_request_t *r);
 static void ngx_http_paytrade_notify_body(ngx_http_request_t *r,
     pt_slice_t body);
-static pt_verify_e ngx_http_paytrade_notify_verify(ngx_http_request_t *r,
-    pt_slice_t body);
-static ngx_uint_t ngx_http_paytrade_notify_is_sound(pt_notice_t *notice);
-static void *ngx_http_paytrade_notify_alloc(void *ctx, size_t size);
 static ngx_int_t ngx_http_paytrade_notify_start(ngx_http_request_t *r);
+static ngx_int_t ngx_http_paytrade_notify_run(ngx_http_request_t *r);
+static ngx_int_t ngx_http_paytrade_notify_take(ngx_http_request_t *r);
 static void ngx_http_paytrade_notify_find(ngx_http_request_t *r);
 static void ngx_http_paytrade_notify_cleanup(void *data);
 static void ngx_http_paytrade_notify_timeout(ngx_event_t *ev);
@@ -31,6 +31,9 @@ static void ngx_http_paytrade_notify_timeout(ngx_event_t *ev);
 ngx_int_t
 ngx_http_paytrade_notify_handler(ngx_http_request_t *r)
 {
+    ngx_int_t                      rc;
+    ngx_msec_t                     ms;
+    ngx_uint_t                     callback;
     ngx_http_paytrade_ctx_t       *ctx;
     ngx_http_paytrade_notify_t    *notify;
     ngx_http_paytrade_loc_conf_t  *plcf;
@@ -54,25 +57,64 @@ ngx_http_paytrade_notify_handler(ngx_http_request_t *r)
     }
 
     notify->gateway = plcf->gateway;
+    notify->callback = NGX_HTTP_PAYTRADE_CALLBACK_NONE;
     ctx->data = notify;
 
-    if (ctx->worker == NULL) {
-        return ngx_http_paytrade_notify_later(r);
+    callback = ngx_http_paytrade_callback_enter(r, notify->gateway, &ms);
+
+    if (callback != NGX_HTTP_PAYTRADE_CALLBACK_NONE) {
+        return ngx_http_paytrade_notify_turn_away(r, callback, ms);
     }
 
-    return ngx_http_paytrade_read_raw(r, ngx_http_paytrade_notify_body,
-                                      ngx_http_paytrade_notify_too_large);
+    rc = ngx_http_paytrade_read_raw(r, plcf->callback_size,
+                                    ngx_http_paytrade_notify_body,
+                                    ngx_http_paytrade_notify_too_large);
+
+    if (rc >= NGX_HTTP_SPECIAL_RESPONSE) {
+        ngx_http_paytrade_callback_leave(ctx);
+    }
+
+    return rc;
+}
+
+
+/* Not looked at at all. */
+static ngx_int_t
+ngx_http_paytrade_notify_turn_away(ngx_http_request_t *r, ngx_uint_t callback,
+    ngx_msec_t ms)
+{
+    const char  *word;
+
+    word = ngx_http_paytrade_callback_word(callback);
+
+    ngx_http_paytrade_callback_tell(r, "turned away",
+                                    pt_slice(word, ngx_strlen(word)));
+
+    if (callback == NGX_HTTP_PAYTRADE_CALLBACK_THROTTLED
+        && ngx_http_paytrade_retry_after(r, ms) != NGX_OK)
+    {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+
+    (void) ngx_http_paytrade_notify_conclude(r, callback,
+                          callback == NGX_HTTP_PAYTRADE_CALLBACK_TOO_LARGE
+                              ? PT_ANSWER_REFUSED : PT_ANSWER_LATER);
+
+    return ngx_http_paytrade_notify_reply(r);
 }
 
 
 static ngx_int_t
 ngx_http_paytrade_notify_too_large(ngx_http_request_t *r)
 {
-    ngx_http_paytrade_notify_tell(r, "refused", pt_slice_lit("too_large"));
+    ngx_http_paytrade_ctx_t  *ctx;
 
-    return ngx_http_paytrade_notify_reply(r,
-                                       NGX_HTTP_PAYTRADE_CALLBACK_TOO_LARGE,
-                                       PT_ANSWER_REFUSED);
+    ctx = ngx_http_get_module_ctx(r, ngx_http_paytrade_module);
+
+    ngx_http_paytrade_callback_leave(ctx);
+
+    return ngx_http_paytrade_notify_turn_away(r,
+                                   NGX_HTTP_PAYTRADE_CALLBACK_TOO_LARGE, 0);
 }
 
 
@@ -80,7 +122,6 @@ static void
 ngx_http_paytrade_notify_body(ngx_http_request_t *r, pt_slice_t body)
 {
     ngx_int_t                    rc;
-    const char                  *word;
     pt_verify_e                  result;
     ngx_http_paytrade_ctx_t     *ctx;
     ngx_http_paytrade_notify_t  *notify;
@@ -88,98 +129,111 @@ ngx_http_paytrade_notify_body(ngx_http_request_t *r, pt_slice_t body)
     ctx = ngx_http_get_module_ctx(r, ngx_http_paytrade_module);
     notify = ctx->data;
 
-    result = ngx_http_paytrade_notify_verify(r, body);
+    result = ngx_http_paytrade_callback_verify(r, notify->gateway, r->pool,
+                                               body, &notify->first);
 
-    word = pt_verify_words[result];
-    ctx->verify.data = (u_char *) word;
-    ctx->verify.len = ngx_strlen(word);
+    ngx_http_paytrade_callback_leave(ctx);
+    ngx_http_paytrade_callback_set_verify(ctx, pt_verify_words[result]);
+
+    notify->next = &notify->first;
 
     if (result != PT_VERIFY_OK) {
-        ngx_http_paytrade_notify_tell(r, "refused",
-                                      pt_slice(word, ctx->verify.len));
+        ngx_http_paytrade_callback_refused(r, notify->gateway, result);
 
-        rc = ngx_http_paytrade_notify_reply(r,
-                                 NGX_HTTP_PAYTRADE_CALLBACK_REFUSED + result,
-                                 result == PT_VERIFY_NO_MEMORY
-                                     ? PT_ANSWER_LATER : PT_ANSWER_REFUSED);
+        notify->callback = NGX_HTTP_PAYTRADE_CALLBACK_REFUSED + result;
+        notify->answer = result == PT_VERIFY_NO_MEMORY ? PT_ANSWER_LATER
+                                                       : PT_ANSWER_REFUSED;
 
-    } else if (notify->notice.kind == PT_NOTICE_IGNORED) {
-        rc = ngx_http_paytrade_notify_reply(r,
-                                          NGX_HTTP_PAYTRADE_CALLBACK_IGNORED,
-                                          PT_ANSWER_ACCEPTED);
+        rc = ngx_http_paytrade_notify_run(r);
+
+    } else if (ngx_http_paytrade_callback_vars(r, &notify->first) != NGX_OK) {
+        (void) ngx_http_paytrade_notify_later(r);
+
+        rc = ngx_http_paytrade_notify_reply(r);
 
     } else {
-        rc = ngx_http_paytrade_notify_start(r);
+        rc = ngx_http_paytrade_notify_run(r);
     }
 
     ngx_http_paytrade_wait_body(r, rc);
 }
 
 
-static pt_verify_e
-ngx_http_paytrade_notify_verify(ngx_http_request_t *r, pt_slice_t body)
+/* Takes what is left; a step of the request. */
+static ngx_int_t
+ngx_http_paytrade_notify_run(ngx_http_request_t *r)
 {
-    pt_verify_e                   result;
-    pt_callback_t                 callback;
-    ngx_http_paytrade_ctx_t      *ctx;
-    ngx_http_paytrade_notify_t   *notify;
-    ngx_http_paytrade_gateway_t  *gateway;
+    ngx_int_t                    rc;
+    ngx_http_paytrade_ctx_t     *ctx;
+    ngx_http_paytrade_notify_t  *notify;
 
     ctx = ngx_http_get_module_ctx(r, ngx_http_paytrade_module);
     notify = ctx->data;
-    gateway = notify->gateway;
 
-    callback.body = body.len ? body : pt_slice_lit("");
-    callback.header = ngx_http_paytrade_header_in;
-    callback.ctx = r;
-    callback.alloc = ngx_http_paytrade_notify_alloc;
-    callback.alloc_ctx = r->pool;
+    while (notify->next) {
+        notify->notice = notify->next;
+        notify->next = notify->notice->next;
 
-    result = gateway->type->verify(gateway->conf, &callback, &notify->notice);
+        if (!notify->notice->genuine) {
+            continue;
+        }
 
-    if (result == PT_VERIFY_OK
-        && !ngx_http_paytrade_notify_is_sound(&notify->notice))
-    {
-        return PT_VERIFY_BAD_VALUE;
+        rc = ngx_http_paytrade_notify_take(r);
+
+        if (rc == NGX_HTTP_PAYTRADE_WAITS) {
+            return rc;
+        }
     }
 
-    return result;
+    return ngx_http_paytrade_notify_reply(r);
 }
 
 
-/* What goes to the scripts as it is has to be text of a bounded length. */
-static ngx_uint_t
-ngx_http_paytrade_notify_is_sound(pt_notice_t *notice)
+void
+ngx_http_paytrade_notify_continue(ngx_http_request_t *r, ngx_int_t rc)
 {
-    if (notice->kind == PT_NOTICE_IGNORED) {
-        return 1;
+    if (rc != NGX_HTTP_PAYTRADE_WAITS) {
+        rc = ngx_http_paytrade_notify_run(r);
     }
 
-    if (!pt_text_valid(notice->out_trade_no, PT_TRADE_NO_MAX)
-        || !pt_text_valid(notice->trade_no, PT_TRADE_NO_MAX)
-        || (notice->currency.len && !pt_name_valid(notice->currency))
-        || notice->amount < 0 || notice->amount > PT_AMOUNT_MAX
-        || notice->paid_at < 0 || notice->paid_at > PT_TIME_MAX_MS)
-    {
-        return 0;
-    }
-
-    if (notice->kind != PT_NOTICE_REFUNDED) {
-        return 1;
-    }
-
-    return pt_text_valid(notice->refund_no, PT_REFUND_NO_MAX)
-           && notice->refunded >= 0 && notice->refunded <= PT_AMOUNT_MAX;
+    ngx_http_paytrade_wait_call(r, rc);
 }
 
 
-static void *
-ngx_http_paytrade_notify_alloc(void *ctx, size_t size)
+static ngx_int_t
+ngx_http_paytrade_notify_take(ngx_http_request_t *r)
 {
-    return ngx_palloc(ctx, size);
+    ngx_http_paytrade_ctx_t     *ctx;
+    ngx_http_paytrade_notify_t  *notify;
+
+    ctx = ngx_http_get_module_ctx(r, ngx_http_paytrade_module);
+    notify = ctx->data;
+
+    if (notify->notice->kind == PT_NOTICE_IGNORED) {
+        return ngx_http_paytrade_notify_conclude(r,
+                                          NGX_HTTP_PAYTRADE_CALLBACK_IGNORED,
+                                          PT_ANSWER_ACCEPTED);
+    }
+
+    ngx_http_paytrade_notify_find(r);
+
+    if (ngx_http_paytrade_notify_start(r) != NGX_OK) {
+        return ngx_http_paytrade_notify_later(r);
+    }
+
+    if (notify->notice->kind == PT_NOTICE_UNCONFIRMED) {
+        return ngx_http_paytrade_notify_record(r, "unconfirmed_refund");
+    }
+
+    if (notify->pay_no.len == 0) {
+        return ngx_http_paytrade_notify_record(r, "unknown_payment");
+    }
+
+    return ngx_http_paytrade_notify_settle(r);
 }
 
 
+/* The time begins with the first of the notices. */
 static ngx_int_t
 ngx_http_paytrade_notify_start(ngx_http_request_t *r)
 {
@@ -190,15 +244,13 @@ ngx_http_paytrade_notify_start(ngx_http_request_t *r)
     ctx = ngx_http_get_module_ctx(r, ngx_http_paytrade_module);
     notify = ctx->data;
 
-    ngx_http_paytrade_notify_find(r);
-
-    ngx_http_paytrade_set_payment_vars(r, notify->pay_no,
-                                       notify->notice.trade_no,
-                                       notify->notice.amount);
+    if (notify->deadline.timer_set) {
+        return NGX_OK;
+    }
 
     cln = ngx_http_cleanup_add(r, 0);
     if (cln == NULL) {
-        return ngx_http_paytrade_notify_later(r);
+        return NGX_ERROR;
     }
 
     cln->handler = ngx_http_paytrade_notify_cleanup;
@@ -210,11 +262,7 @@ ngx_http_paytrade_notify_start(ngx_http_request_t *r)
 
     ngx_add_timer(&notify->deadline, NGX_HTTP_PAYTRADE_NOTIFY_TIME);
 
-    if (notify->pay_no.len == 0) {
-        return ngx_http_paytrade_notify_record(r, "unknown_payment");
-    }
-
-    return ngx_http_paytrade_notify_settle(r);
+    return NGX_OK;
 }
 
 
@@ -223,30 +271,23 @@ static void
 ngx_http_paytrade_notify_find(ngx_http_request_t *r)
 {
     int64_t                      id;
-    pt_slice_t                   pay_no, prefix;
+    pt_slice_t                   pay_no;
+    ngx_uint_t                   partitions;
     ngx_http_paytrade_ctx_t     *ctx;
     ngx_http_paytrade_notify_t  *notify;
 
     ctx = ngx_http_get_module_ctx(r, ngx_http_paytrade_module);
     notify = ctx->data;
+    partitions = ctx->worker->conf->partitions;
 
-    pay_no = notify->notice.out_trade_no;
+    notify->pay_no = pt_slice_null;
+    notify->partition = 0;
+    notify->known = 0;
 
-    prefix = pt_slice(ctx->worker->conf->prefix.data,
-                      ctx->worker->conf->prefix.len);
+    pay_no = ngx_http_paytrade_callback_pay_no(r,
+                                               notify->notice->out_trade_no);
 
-    if (pay_no.len < prefix.len
-        || !pt_slice_eq(pt_slice(pay_no.data, prefix.len), prefix))
-    {
-        return;
-    }
-
-    pay_no.data += prefix.len;
-    pay_no.len -= prefix.len;
-
-    if (pt_id_parse(pay_no, &id) != 0
-        || pt_id_partition(id) >= (unsigned) ctx->worker->conf->partitions)
-    {
+    if (pt_id_parse(pay_no, &id) != 0 || pt_id_partition(id) >= partitions) {
         return;
     }
 
@@ -269,45 +310,23 @@ ngx_http_paytrade_notify_cleanup(void *data)
 static void
 ngx_http_paytrade_notify_timeout(ngx_event_t *ev)
 {
-    ngx_http_request_t  *r;
+    ngx_http_request_t       *r;
+    ngx_http_paytrade_ctx_t  *ctx;
 
     r = ev->data;
 
     ngx_http_set_log_request(r->connection->log, r);
 
-    if (ngx_http_get_module_ctx(r, ngx_http_paytrade_module) == NULL) {
-        return;
-    }
-
-    ngx_http_paytrade_notify_tell(r, "not answered in time",
-                                  pt_slice_lit("unavailable"));
-
-    ngx_http_paytrade_finish(r, ngx_http_paytrade_notify_later(r));
-}
-
-
-void
-ngx_http_paytrade_notify_tell(ngx_http_request_t *r, const char *what,
-    pt_slice_t why)
-{
-    time_t                      now;
-    ngx_http_paytrade_ctx_t     *ctx;
-    ngx_http_paytrade_worker_t  *worker;
-
     ctx = ngx_http_get_module_ctx(r, ngx_http_paytrade_module);
-    worker = ctx->worker;
-    now = ngx_time();
 
-    if (worker->told == now) {
-        worker->untold++;
+    if (ctx == NULL) {
         return;
     }
 
-    ngx_log_error(NGX_LOG_WARN, r->connection->log, 0,
-                  "paytrade: callback of gateway \"%V\" %s: %*s; "
-                  "%ui before it not told",
-                  &ctx->gateway, what, why.len, why.data, worker->untold);
+    ngx_http_paytrade_callback_tell(r, "not answered in time",
+                                    pt_slice_lit("unavailable"));
 
-    worker->told = now;
-    worker->untold = 0;
+    (void) ngx_http_paytrade_notify_later(r);
+
+    ngx_http_paytrade_finish(r, ngx_http_paytrade_notify_reply(r));
 }

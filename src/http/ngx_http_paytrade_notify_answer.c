@@ -32,37 +32,17 @@ static const ngx_http_paytrade_notify_word_t
       NGX_HTTP_PAYTRADE_CALLBACK_DUPLICATE, PT_ANSWER_ACCEPTED },
     { pt_slice_const("refunded"),
       NGX_HTTP_PAYTRADE_CALLBACK_REFUNDED, PT_ANSWER_ACCEPTED },
+    { pt_slice_const("settled_refunded"),
+      NGX_HTTP_PAYTRADE_CALLBACK_REFUNDED, PT_ANSWER_ACCEPTED },
     { pt_slice_const("closed"),
       NGX_HTTP_PAYTRADE_CALLBACK_CLOSED, PT_ANSWER_ACCEPTED },
     { pt_slice_const("unchanged"),
       NGX_HTTP_PAYTRADE_CALLBACK_CLOSED, PT_ANSWER_ACCEPTED },
+    { pt_slice_const("too_early"),
+      NGX_HTTP_PAYTRADE_CALLBACK_TOO_EARLY, PT_ANSWER_LATER },
 
     { pt_slice_const(""), 0, PT_ANSWER_LATER }
 };
-
-
-static const char  *ngx_http_paytrade_callback_words[] = {
-    "settled",
-    "duplicate",
-    "refunded",
-    "closed",
-    "ignored",
-    "mismatch",
-    "orphan",
-    "unavailable",
-    "too_large",
-};
-
-
-const char *
-ngx_http_paytrade_callback_word(ngx_uint_t callback)
-{
-    if (callback < NGX_HTTP_PAYTRADE_CALLBACK_REFUSED) {
-        return ngx_http_paytrade_callback_words[callback];
-    }
-
-    return pt_verify_words[callback - NGX_HTTP_PAYTRADE_CALLBACK_REFUSED];
-}
 
 
 ngx_int_t
@@ -76,30 +56,44 @@ ngx_http_paytrade_notify_settle(ngx_http_request_t *r)
     static const struct {
         const char  *word;
         int64_t      argc;
-    } kinds[] = {
+    } *kind, kinds[] = {
         { "paid", 6 },                         /* PT_NOTICE_PAID */
         { "refunded", 8 },
         { "closed", 4 },
+        { "refund", 8 },                       /* told by its number */
     };
 
     ctx = ngx_http_get_module_ctx(r, ngx_http_paytrade_module);
     notify = ctx->data;
-    notice = &notify->notice;
+    notice = notify->notice;
 
     call = ngx_http_paytrade_call_get(r);
     if (call == NULL) {
         return ngx_http_paytrade_notify_later(r);
     }
 
-    ngx_http_paytrade_call_str(call, kinds[notice->kind].word);
-    ngx_http_paytrade_call_int(call, kinds[notice->kind].argc);
+    kind = &kinds[notice->kind];
+
+    if (notice->kind == PT_NOTICE_REFUNDED && notice->one_refund) {
+        kind = &kinds[3];
+    }
+
+    ngx_http_paytrade_call_str(call, kind->word);
+    ngx_http_paytrade_call_int(call, kind->argc);
     ngx_http_paytrade_call_arg(call, notify->pay_no);
     ngx_http_paytrade_call_arg(call, pt_slice(notify->gateway->name.data,
                                               notify->gateway->name.len));
     ngx_http_paytrade_call_arg(call, notice->trade_no);
 
     if (notice->kind != PT_NOTICE_CLOSED) {
-        ngx_http_paytrade_call_int(call, notice->amount);
+
+        if (notice->amount == -1) {
+            ngx_http_paytrade_call_arg(call, pt_slice_null);
+
+        } else {
+            ngx_http_paytrade_call_int(call, notice->amount);
+        }
+
         ngx_http_paytrade_call_arg(call, notice->currency);
     }
 
@@ -140,7 +134,8 @@ ngx_http_paytrade_notify_settled(ngx_http_request_t *r,
         return;
     }
 
-    ngx_http_paytrade_wait_call(r, ngx_http_paytrade_notify_decide(r, call));
+    ngx_http_paytrade_notify_continue(r,
+                                    ngx_http_paytrade_notify_decide(r, call));
 }
 
 
@@ -155,8 +150,8 @@ ngx_http_paytrade_notify_decide(ngx_http_request_t *r,
 
     for (known = ngx_http_paytrade_notify_words; known->word.len; known++) {
         if (pt_slice_eq(known->word, word)) {
-            return ngx_http_paytrade_notify_reply(r, known->callback,
-                                                  known->answer);
+            return ngx_http_paytrade_notify_conclude(r, known->callback,
+                                                     known->answer);
         }
     }
 
@@ -180,9 +175,9 @@ ngx_http_paytrade_notify_mismatch(ngx_http_request_t *r, pt_slice_t rest)
 
     (void) pt_slice_next(&rest, '\t', &reason);
 
-    ngx_http_paytrade_notify_tell(r, "does not fit its payment", reason);
+    ngx_http_paytrade_callback_tell(r, "does not fit its payment", reason);
 
-    return ngx_http_paytrade_notify_reply(r,
+    return ngx_http_paytrade_notify_conclude(r,
                                          NGX_HTTP_PAYTRADE_CALLBACK_MISMATCH,
                                          PT_ANSWER_LATER);
 }
@@ -192,19 +187,20 @@ ngx_http_paytrade_notify_mismatch(ngx_http_request_t *r, pt_slice_t rest)
 static void
 ngx_http_paytrade_notify_count(ngx_http_paytrade_call_t *call)
 {
-    ngx_uint_t       due;
+    ngx_uint_t       due, both;
     pt_slice_t       word, row;
     ngx_shm_zone_t  *zone;
 
     word = ngx_http_paytrade_word(call, &row);
     zone = call->worker->conf->shm_zone;
 
-    if (pt_slice_eq(word, pt_slice_lit("refunded"))) {
+    both = pt_slice_eq(word, pt_slice_lit("settled_refunded"));
+
+    if (both || pt_slice_eq(word, pt_slice_lit("refunded"))) {
         ngx_http_paytrade_count(zone, NGX_HTTP_PAYTRADE_REFUNDED, 1);
-        return;
     }
 
-    if (!pt_slice_eq(word, pt_slice_lit("settled"))) {
+    if (!both && !pt_slice_eq(word, pt_slice_lit("settled"))) {
         return;
     }
 
@@ -254,45 +250,69 @@ ngx_http_paytrade_notify_failed(ngx_http_request_t *r,
 ngx_int_t
 ngx_http_paytrade_notify_later(ngx_http_request_t *r)
 {
-    return ngx_http_paytrade_notify_reply(r,
+    return ngx_http_paytrade_notify_conclude(r,
                                       NGX_HTTP_PAYTRADE_CALLBACK_UNAVAILABLE,
                                       PT_ANSWER_LATER);
 }
 
 
+/*
+ * A callback that was refused stays so.  Else the first notice that is no
+ * success decides, or the first of all.
+ */
 ngx_int_t
-ngx_http_paytrade_notify_reply(ngx_http_request_t *r, ngx_uint_t callback,
+ngx_http_paytrade_notify_conclude(ngx_http_request_t *r, ngx_uint_t callback,
     pt_answer_e answer)
 {
-    ngx_uint_t                             status;
-    const pt_answer_t                     *said;
-    ngx_http_paytrade_ctx_t               *ctx;
-    ngx_http_paytrade_notify_t            *notify;
-    ngx_http_paytrade_main_conf_t         *mcf;
-    ngx_http_paytrade_gateway_counters_t  *counters;
+    ngx_http_paytrade_ctx_t     *ctx;
+    ngx_http_paytrade_notify_t  *notify;
 
     ctx = ngx_http_get_module_ctx(r, ngx_http_paytrade_module);
-    mcf = ngx_http_get_module_main_conf(r, ngx_http_paytrade_module);
+    notify = ctx->data;
+
+    ngx_http_paytrade_callback_count(r, notify->gateway, callback);
+
+    if (notify->callback == NGX_HTTP_PAYTRADE_CALLBACK_NONE
+        || (notify->answer == PT_ANSWER_ACCEPTED
+            && answer != PT_ANSWER_ACCEPTED))
+    {
+        notify->callback = callback;
+        notify->answer = answer;
+    }
+
+    return NGX_OK;
+}
+
+
+ngx_int_t
+ngx_http_paytrade_notify_reply(ngx_http_request_t *r)
+{
+    ngx_uint_t                   status;
+    const pt_answer_t           *said;
+    ngx_http_paytrade_ctx_t     *ctx;
+    ngx_http_paytrade_notify_t  *notify;
+
+    ctx = ngx_http_get_module_ctx(r, ngx_http_paytrade_module);
     notify = ctx->data;
 
     notify->answered = 1;
+    notify->next = NULL;
 
     if (notify->deadline.timer_set) {
         ngx_del_timer(&notify->deadline);
     }
 
-    counters = ngx_http_paytrade_zone_gateway(mcf->shm_zone,
-                                              &notify->gateway->name);
-    if (counters) {
-        (void) ngx_atomic_fetch_add(&counters->callbacks[callback], 1);
+    said = &notify->gateway->type->answers[notify->answer];
+    status = said->status;
+
+    if (notify->callback == NGX_HTTP_PAYTRADE_CALLBACK_TOO_LARGE) {
+        status = NGX_HTTP_REQUEST_ENTITY_TOO_LARGE;
+
+    } else if (notify->callback == NGX_HTTP_PAYTRADE_CALLBACK_THROTTLED) {
+        status = NGX_HTTP_TOO_MANY_REQUESTS;
     }
 
-    said = &notify->gateway->type->answers[answer];
-
-    status = callback == NGX_HTTP_PAYTRADE_CALLBACK_TOO_LARGE
-             ? NGX_HTTP_REQUEST_ENTITY_TOO_LARGE : said->status;
-
     return ngx_http_paytrade_reply_text(r, status,
-                                    ngx_http_paytrade_callback_word(callback),
-                                    said->content_type, said->body);
+                            ngx_http_paytrade_callback_word(notify->callback),
+                            said->content_type, said->body);
 }

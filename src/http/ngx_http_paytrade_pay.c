@@ -135,10 +135,10 @@ static ngx_int_t
 ngx_http_paytrade_pay_gateway(ngx_http_request_t *r, pt_problem_e *problem,
     const char **detail)
 {
-    pt_slice_t                *method;
-    const char *const         *name;
-    ngx_http_paytrade_pay_t   *pay;
-    ngx_http_paytrade_ctx_t   *ctx;
+    pt_slice_t               *method;
+    const char               *first;
+    ngx_http_paytrade_pay_t  *pay;
+    ngx_http_paytrade_ctx_t  *ctx;
 
     ctx = ngx_http_get_module_ctx(r, ngx_http_paytrade_module);
     pay = ctx->data;
@@ -154,23 +154,62 @@ ngx_http_paytrade_pay_gateway(ngx_http_request_t *r, pt_problem_e *problem,
     ctx->gateway = pay->gateway->name;
 
     method = &pay->pay.method;
-    name = pay->gateway->type->methods(pay->gateway->conf);
 
     if (method->len == 0) {
-        *method = pt_slice(*name, ngx_strlen(*name));
+        first = *ngx_http_paytrade_methods(pay->gateway);
+
+        if (first == NULL) {
+            first = PT_METHOD_EXTERNAL;
+        }
+
+        *method = pt_slice(first, ngx_strlen(first));
+
         return NGX_OK;
     }
 
-    for ( /* void */ ; *name; name++) {
-        if (pt_slice_eq(*method, pt_slice(*name, ngx_strlen(*name)))) {
-            return NGX_OK;
-        }
+    if (ngx_http_paytrade_makes_link(pay->gateway, *method)
+        || pt_slice_eq(*method, pt_slice_lit(PT_METHOD_EXTERNAL)))
+    {
+        return NGX_OK;
     }
 
     *problem = PT_UNKNOWN_METHOD;
     *detail = "the gateway has no such method";
 
     return NGX_DECLINED;
+}
+
+
+const char *const *
+ngx_http_paytrade_methods(ngx_http_paytrade_gateway_t *gateway)
+{
+    const char *const  *methods;
+
+    static const char *const  none[] = { NULL };
+
+    methods = NULL;
+
+    if (gateway->type->methods) {
+        methods = gateway->type->methods(gateway->conf);
+    }
+
+    return methods ? methods : none;
+}
+
+
+ngx_uint_t
+ngx_http_paytrade_makes_link(ngx_http_paytrade_gateway_t *gateway,
+    pt_slice_t method)
+{
+    const char *const  *name;
+
+    for (name = ngx_http_paytrade_methods(gateway); *name; name++) {
+        if (pt_slice_eq(method, pt_slice(*name, ngx_strlen(*name)))) {
+            return 1;
+        }
+    }
+
+    return 0;
 }
 
 

@@ -25,6 +25,15 @@ typedef struct {
 
 
 /*
+ * ngx_http_paytrade_pay.c: the methods for which the gateway makes a link,
+ * ending with NULL; every gateway also takes PT_METHOD_EXTERNAL.
+ */
+const char *const *ngx_http_paytrade_methods(
+    ngx_http_paytrade_gateway_t *gateway);
+ngx_uint_t ngx_http_paytrade_makes_link(ngx_http_paytrade_gateway_t *gateway,
+    pt_slice_t method);
+
+/*
  * ngx_http_paytrade_step.c: as stored_order and reply_order, of a payment.  ask
  * returns what ngx_http_paytrade_call_pg does.
  */
@@ -42,8 +51,8 @@ void ngx_http_paytrade_pay_answer(ngx_http_request_t *r,
 
 /*
  * ngx_http_paytrade_pay_link.c: answers with a payment, and with its link as
- * long as it is unpaid.  The row is copied.  A step; NGX_DECLINED when it is
- * not a payment's row.
+ * long as it is unpaid, where the gateway makes one.  The row is copied.  A
+ * step; NGX_DECLINED when it is not a payment's row.
  */
 ngx_int_t ngx_http_paytrade_pay_reply(ngx_http_request_t *r, pt_slice_t row,
     ngx_uint_t replayed);

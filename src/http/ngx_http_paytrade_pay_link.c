@@ -61,7 +61,9 @@ ngx_http_paytrade_pay_reply(ngx_http_request_t *r, pt_slice_t row,
 
     pay->replayed = replayed;
 
-    if (pay->payment.status != PT_PAYMENT_UNPAID) {
+    if (pay->payment.status != PT_PAYMENT_UNPAID
+        || !ngx_http_paytrade_makes_link(pay->gateway, pay->payment.method))
+    {
         return ngx_http_paytrade_link_send(r, pt_slice_null);
     }
 

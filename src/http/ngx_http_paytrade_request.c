@@ -7,18 +7,13 @@
 #include <openssl/rand.h>
 
 
-/* Of JSON and of callbacks alike. */
-#define NGX_HTTP_PAYTRADE_BODY_MAX  PT_JSON_SIZE_MAX
-
-
 static ngx_int_t ngx_http_paytrade_json_too_large(ngx_http_request_t *r);
 static void ngx_http_paytrade_body_handler(ngx_http_request_t *r);
-static ngx_int_t ngx_http_paytrade_raw_body(ngx_http_request_t *r,
-    pt_slice_t *body);
-static ngx_int_t ngx_http_paytrade_is_json(ngx_http_request_t *r);
 static ngx_table_elt_t *ngx_http_paytrade_find_header(ngx_http_request_t *r,
     const char *name, size_t len, ngx_uint_t *n);
 static ngx_int_t ngx_http_paytrade_make_key(ngx_http_request_t *r);
+static void ngx_http_paytrade_inherit(ngx_http_paytrade_ctx_t *ctx,
+    ngx_http_paytrade_ctx_t *last);
 static pt_slice_t ngx_http_paytrade_join_headers(ngx_http_request_t *r,
     const char *name, size_t len, size_t size);
 
@@ -26,13 +21,15 @@ static pt_slice_t ngx_http_paytrade_join_headers(ngx_http_request_t *r,
 ngx_http_paytrade_ctx_t *
 ngx_http_paytrade_begin(ngx_http_request_t *r)
 {
-    ngx_http_paytrade_ctx_t        *ctx;
+    ngx_http_paytrade_ctx_t        *ctx, *last;
     ngx_http_paytrade_main_conf_t  *mcf;
 
     ctx = ngx_http_get_module_ctx(r, ngx_http_paytrade_module);
     if (ctx) {
         return ctx;
     }
+
+    last = ngx_http_paytrade_find_ctx(r);
 
     ctx = ngx_pcalloc(r->pool, sizeof(ngx_http_paytrade_ctx_t));
     if (ctx == NULL) {
@@ -43,9 +40,31 @@ ngx_http_paytrade_begin(ngx_http_request_t *r)
 
     ctx->worker = mcf->worker;
 
+    if (last) {
+        ngx_http_paytrade_inherit(ctx, last);
+    }
+
+    if (ngx_http_paytrade_keep_ctx(r, ctx) != NGX_OK) {
+        return NULL;
+    }
+
     ngx_http_set_ctx(r, ctx, ngx_http_paytrade_module);
 
     return ctx;
+}
+
+
+/* What was said of a callback is so after an internal redirect, too. */
+static void
+ngx_http_paytrade_inherit(ngx_http_paytrade_ctx_t *ctx,
+    ngx_http_paytrade_ctx_t *last)
+{
+    ctx->verify = last->verify;
+    ctx->gateway = last->gateway;
+    ctx->pay_no = last->pay_no;
+    ctx->trade_no = last->trade_no;
+    ctx->amount = last->amount;
+    ctx->event_id = last->event_id;
 }
 
 
@@ -58,7 +77,7 @@ ngx_http_paytrade_read_json(ngx_http_request_t *r,
                              "the body has to be application/json");
     }
 
-    return ngx_http_paytrade_read_raw(r, handler,
+    return ngx_http_paytrade_read_raw(r, PT_JSON_SIZE_MAX, handler,
                                       ngx_http_paytrade_json_too_large);
 }
 
@@ -72,18 +91,19 @@ ngx_http_paytrade_json_too_large(ngx_http_request_t *r)
 
 
 ngx_int_t
-ngx_http_paytrade_read_raw(ngx_http_request_t *r,
+ngx_http_paytrade_read_raw(ngx_http_request_t *r, size_t max,
     ngx_http_paytrade_body_pt handler, ngx_http_handler_pt too_large)
 {
     ngx_int_t                 rc;
     ngx_http_paytrade_ctx_t  *ctx;
 
-    if (r->headers_in.content_length_n > NGX_HTTP_PAYTRADE_BODY_MAX) {
+    if (r->headers_in.content_length_n > (off_t) max) {
         return too_large(r);
     }
 
     ctx = ngx_http_get_module_ctx(r, ngx_http_paytrade_module);
     ctx->body = handler;
+    ctx->body_max = max;
     ctx->too_large = too_large;
 
     /*
@@ -106,7 +126,8 @@ ngx_http_paytrade_body_handler(ngx_http_request_t *r)
 
     ctx = ngx_http_get_module_ctx(r, ngx_http_paytrade_module);
 
-    rc = ngx_http_paytrade_raw_body(r, &body);
+    rc = ngx_http_paytrade_raw_body(r->request_body, r->pool, ctx->body_max,
+                                    &body);
 
     if (rc == NGX_DECLINED) {
         ngx_http_finalize_request(r, ctx->too_large(r));
@@ -123,8 +144,9 @@ ngx_http_paytrade_body_handler(ngx_http_request_t *r)
 
 
 /* The body as one slice, wherever nginx has put it. */
-static ngx_int_t
-ngx_http_paytrade_raw_body(ngx_http_request_t *r, pt_slice_t *body)
+ngx_int_t
+ngx_http_paytrade_raw_body(ngx_http_request_body_t *rb, ngx_pool_t *pool,
+    size_t max, pt_slice_t *body)
 {
     off_t         len, size;
     u_char       *p;
@@ -134,16 +156,15 @@ ngx_http_paytrade_raw_body(ngx_http_request_t *r, pt_slice_t *body)
 
     *body = pt_slice_null;
 
-    if (r->request_body == NULL || r->request_body->bufs == NULL) {
+    if (rb == NULL || rb->bufs == NULL) {
         return NGX_OK;
     }
 
-    cl = r->request_body->bufs;
+    cl = rb->bufs;
 
     if (cl->next == NULL && !cl->buf->in_file) {
         *body = pt_slice(cl->buf->pos, cl->buf->last - cl->buf->pos);
-        return body->len > NGX_HTTP_PAYTRADE_BODY_MAX ? NGX_DECLINED
-                                                      : NGX_OK;
+        return body->len > max ? NGX_DECLINED : NGX_OK;
     }
 
     len = 0;
@@ -152,18 +173,18 @@ ngx_http_paytrade_raw_body(ngx_http_request_t *r, pt_slice_t *body)
         len += ngx_buf_size(cl->buf);
     }
 
-    if (len > NGX_HTTP_PAYTRADE_BODY_MAX) {
+    if (len > (off_t) max) {
         return NGX_DECLINED;
     }
 
-    p = ngx_pnalloc(r->pool, (size_t) len + 1);
+    p = ngx_pnalloc(pool, (size_t) len + 1);
     if (p == NULL) {
         return NGX_ERROR;
     }
 
     *body = pt_slice(p, (size_t) len);
 
-    for (cl = r->request_body->bufs; cl; cl = cl->next) {
+    for (cl = rb->bufs; cl; cl = cl->next) {
         b = cl->buf;
         size = ngx_buf_size(b);
 
@@ -190,7 +211,7 @@ ngx_http_paytrade_raw_body(ngx_http_request_t *r, pt_slice_t *body)
 
 
 /* A body without a Content-Type is taken for JSON, as its API's users send. */
-static ngx_int_t
+ngx_uint_t
 ngx_http_paytrade_is_json(ngx_http_request_t *r)
 {
     u_char           *p, *last;
@@ -367,7 +388,7 @@ ngx_http_paytrade_find_header(ngx_http_request_t *r, const char *name,
 
 /*
  * data is NULL when there is none.  Several of one name come as one value,
- * joined by commas, so that what must be single does not pass for it.
+ * joined by ", ", so that what must be single does not pass for it.
  */
 pt_slice_t
 ngx_http_paytrade_header_in(void *data, const char *name)
@@ -391,7 +412,7 @@ ngx_http_paytrade_header_in(void *data, const char *name)
         return pt_slice(h->value.data, h->value.len);
     }
 
-    size = n;
+    size = 2 * n;
 
     for (part = &r->headers_in.headers.part; part; part = part->next) {
         h = part->elts;
@@ -434,10 +455,11 @@ ngx_http_paytrade_join_headers(ngx_http_request_t *r, const char *name,
 
             p = ngx_cpymem(p, h[i].value.data, h[i].value.len);
             *p++ = ',';
+            *p++ = ' ';
         }
     }
 
-    return pt_slice(start, p - start - 1);
+    return pt_slice(start, p - start - 2);
 }
 
 

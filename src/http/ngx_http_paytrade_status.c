@@ -14,6 +14,8 @@ static void ngx_http_paytrade_status_json(ngx_http_request_t *r,
     pt_out_t *out);
 static void ngx_http_paytrade_status_group(pt_out_t *out,
     ngx_http_paytrade_counters_t *c, ngx_http_paytrade_group_e group);
+static void ngx_http_paytrade_status_problems(pt_out_t *out,
+    ngx_atomic_t *problems);
 static void ngx_http_paytrade_status_scripts(pt_out_t *out,
     ngx_http_paytrade_counters_t *c);
 static void ngx_http_paytrade_status_callbacks(pt_out_t *out,
@@ -39,6 +41,11 @@ const ngx_http_paytrade_metric_t
         { "replayed", NGX_HTTP_PAYTRADE_GROUP_REQUESTS, NULL },
     [NGX_HTTP_PAYTRADE_CANCELLED] =
         { "cancelled", NGX_HTTP_PAYTRADE_GROUP_REQUESTS, NULL },
+
+    [NGX_HTTP_PAYTRADE_DRY_WOULD_HOLD] =
+        { "would_hold", NGX_HTTP_PAYTRADE_GROUP_DRY_RUN, NULL },
+    [NGX_HTTP_PAYTRADE_DRY_REPLAYED] =
+        { "replayed", NGX_HTTP_PAYTRADE_GROUP_DRY_RUN, NULL },
 
     [NGX_HTTP_PAYTRADE_SOLDOUT_CACHED] =
         { "soldout_cached", NGX_HTTP_PAYTRADE_GROUP_ORDERS,
@@ -164,7 +171,7 @@ ngx_http_paytrade_status_format(ngx_http_request_t *r, ngx_uint_t *prometheus)
 static void
 ngx_http_paytrade_status_json(ngx_http_request_t *r, pt_out_t *out)
 {
-    ngx_uint_t                      i, n;
+    ngx_uint_t                      n;
     ngx_http_paytrade_counters_t   *c;
     ngx_http_paytrade_main_conf_t  *mcf;
 
@@ -178,11 +185,11 @@ ngx_http_paytrade_status_json(ngx_http_request_t *r, pt_out_t *out)
 
     pt_out_str(out, ",\"requests\":{");
     ngx_http_paytrade_status_group(out, c, NGX_HTTP_PAYTRADE_GROUP_REQUESTS);
+    ngx_http_paytrade_status_problems(out, c->problems);
 
-    for (i = 0; i < PT_PROBLEMS; i++) {
-        ngx_http_paytrade_status_member(out, pt_problems[i].code,
-                                        c->problems[i]);
-    }
+    pt_out_str(out, "},\"dry_run\":{");
+    ngx_http_paytrade_status_group(out, c, NGX_HTTP_PAYTRADE_GROUP_DRY_RUN);
+    ngx_http_paytrade_status_problems(out, c->dry_run);
 
     pt_out_str(out, "},\"orders\":{");
     ngx_http_paytrade_status_group(out, c, NGX_HTTP_PAYTRADE_GROUP_ORDERS);
@@ -231,6 +238,18 @@ ngx_http_paytrade_status_group(pt_out_t *out, ngx_http_paytrade_counters_t *c,
                                             ngx_http_paytrade_metrics[i].name,
                                             c->counters[i]);
         }
+    }
+}
+
+
+static void
+ngx_http_paytrade_status_problems(pt_out_t *out, ngx_atomic_t *problems)
+{
+    ngx_uint_t  i;
+
+    for (i = 0; i < PT_PROBLEMS; i++) {
+        ngx_http_paytrade_status_member(out, pt_problems[i].code,
+                                        problems[i]);
     }
 }
 

@@ -19,6 +19,9 @@ static void ngx_http_paytrade_status_sample(pt_out_t *out, const char *name,
     const char *label, const char *word, int64_t value);
 static void ngx_http_paytrade_status_requests(pt_out_t *out,
     ngx_http_paytrade_counters_t *c);
+static void ngx_http_paytrade_status_results(pt_out_t *out,
+    ngx_http_paytrade_counters_t *c, ngx_http_paytrade_group_e group,
+    const ngx_http_paytrade_family_t *family, ngx_atomic_t *problems);
 static void ngx_http_paytrade_status_redis(pt_out_t *out,
     ngx_http_paytrade_counters_t *c);
 static void ngx_http_paytrade_status_gauges(pt_out_t *out,
@@ -38,6 +41,11 @@ static const char *const  ngx_http_paytrade_groups[] = {
 
 static const ngx_http_paytrade_family_t  ngx_http_paytrade_f_requests = {
     "paytrade_requests_total", "counter", "Answers by their result."
+};
+
+static const ngx_http_paytrade_family_t  ngx_http_paytrade_f_dry_run = {
+    "paytrade_dry_run_total", "counter",
+    "Holds that were only tried by what they would have come to."
 };
 
 static const ngx_http_paytrade_family_t  ngx_http_paytrade_f_calls = {
@@ -173,30 +181,17 @@ ngx_http_paytrade_status_requests(pt_out_t *out,
     ngx_http_paytrade_family_t         family;
     const ngx_http_paytrade_metric_t  *m;
 
-    ngx_http_paytrade_status_family(out, &ngx_http_paytrade_f_requests);
+    ngx_http_paytrade_status_results(out, c, NGX_HTTP_PAYTRADE_GROUP_REQUESTS,
+                                     &ngx_http_paytrade_f_requests,
+                                     c->problems);
+    ngx_http_paytrade_status_results(out, c, NGX_HTTP_PAYTRADE_GROUP_DRY_RUN,
+                                     &ngx_http_paytrade_f_dry_run,
+                                     c->dry_run);
 
     for (i = 0; i < NGX_HTTP_PAYTRADE_COUNTERS; i++) {
         m = &ngx_http_paytrade_metrics[i];
 
-        if (m->group == NGX_HTTP_PAYTRADE_GROUP_REQUESTS) {
-            ngx_http_paytrade_status_sample(out,
-                                            ngx_http_paytrade_f_requests.name,
-                                            "result", m->name,
-                                            c->counters[i]);
-        }
-    }
-
-    for (i = 0; i < PT_PROBLEMS; i++) {
-        ngx_http_paytrade_status_sample(out,
-                                        ngx_http_paytrade_f_requests.name,
-                                        "result", pt_problems[i].code,
-                                        c->problems[i]);
-    }
-
-    for (i = 0; i < NGX_HTTP_PAYTRADE_COUNTERS; i++) {
-        m = &ngx_http_paytrade_metrics[i];
-
-        if (m->group == NGX_HTTP_PAYTRADE_GROUP_REQUESTS) {
+        if (m->help == NULL) {
             continue;
         }
 
@@ -210,6 +205,33 @@ ngx_http_paytrade_status_requests(pt_out_t *out,
         ngx_http_paytrade_status_family(out, &family);
         ngx_http_paytrade_status_sample(out, name, NULL, NULL,
                                         c->counters[i]);
+    }
+}
+
+
+/* The counters of a group, and problems, as samples of one family. */
+static void
+ngx_http_paytrade_status_results(pt_out_t *out,
+    ngx_http_paytrade_counters_t *c, ngx_http_paytrade_group_e group,
+    const ngx_http_paytrade_family_t *family, ngx_atomic_t *problems)
+{
+    ngx_uint_t                         i;
+    const ngx_http_paytrade_metric_t  *m;
+
+    ngx_http_paytrade_status_family(out, family);
+
+    for (i = 0; i < NGX_HTTP_PAYTRADE_COUNTERS; i++) {
+        m = &ngx_http_paytrade_metrics[i];
+
+        if (m->group == group) {
+            ngx_http_paytrade_status_sample(out, family->name, "result",
+                                            m->name, c->counters[i]);
+        }
+    }
+
+    for (i = 0; i < PT_PROBLEMS; i++) {
+        ngx_http_paytrade_status_sample(out, family->name, "result",
+                                        pt_problems[i].code, problems[i]);
     }
 }
 

@@ -164,10 +164,13 @@ ngx_int_t
 ngx_http_paytrade_reply_payment(ngx_http_request_t *r, ngx_uint_t status,
     const char *result, pt_payment_t *payment, pt_slice_t pay_url)
 {
-    pt_out_t                  out;
-    ngx_http_paytrade_ctx_t  *ctx;
+    pt_out_t                        out;
+    pt_slice_t                      prefix;
+    ngx_http_paytrade_ctx_t        *ctx;
+    ngx_http_paytrade_main_conf_t  *mcf;
 
     ctx = ngx_http_get_module_ctx(r, ngx_http_paytrade_module);
+    mcf = ctx->worker->conf;
 
     ngx_http_paytrade_set_payment_vars(r, payment->pay_no, payment->trade_no,
                                        payment->amount);
@@ -175,8 +178,11 @@ ngx_http_paytrade_reply_payment(ngx_http_request_t *r, ngx_uint_t status,
     ngx_http_paytrade_out_init(&out, r, 512 + 2 * payment->parts.len
                                         + pay_url.len);
 
-    pt_payment_json(&out, payment, ngx_http_paytrade_currency(ctx->worker),
-                    ctx->worker->conf->decimals, pay_url);
+    prefix = pt_slice(mcf->prefix.data, mcf->prefix.len);
+
+    pt_payment_json(&out, payment, prefix,
+                    ngx_http_paytrade_currency(ctx->worker), mcf->decimals,
+                    pay_url);
 
     return ngx_http_paytrade_reply_json(r, status, result, &out);
 }

@@ -11,6 +11,7 @@ static ngx_int_t ngx_http_paytrade_variable_time(ngx_http_request_t *r,
     ngx_http_variable_value_t *v, uintptr_t data);
 static ngx_http_paytrade_ctx_t *ngx_http_paytrade_variable_ctx(
     ngx_http_request_t *r);
+static void ngx_http_paytrade_forget_ctx(void *data);
 
 
 static ngx_http_variable_t  ngx_http_paytrade_variables[] = {
@@ -53,6 +54,11 @@ static ngx_http_variable_t  ngx_http_paytrade_variables[] = {
     { ngx_string("paytrade_verify"), NULL,
       ngx_http_paytrade_variable_text,
       offsetof(ngx_http_paytrade_ctx_t, verify),
+      NGX_HTTP_VAR_NOCACHEABLE, 0 },
+
+    { ngx_string("paytrade_event_id"), NULL,
+      ngx_http_paytrade_variable_text,
+      offsetof(ngx_http_paytrade_ctx_t, event_id),
       NGX_HTTP_VAR_NOCACHEABLE, 0 },
 
     { ngx_string("paytrade_redis_time"), NULL,
@@ -150,11 +156,70 @@ ngx_http_paytrade_variable_ctx(ngx_http_request_t *r)
 {
     ngx_http_paytrade_ctx_t  *ctx;
 
-    ctx = ngx_http_get_module_ctx(r, ngx_http_paytrade_module);
+    ctx = ngx_http_paytrade_find_ctx(r);
 
     if (ctx == NULL && r != r->main) {
-        ctx = ngx_http_get_module_ctx(r->main, ngx_http_paytrade_module);
+        ctx = ngx_http_paytrade_find_ctx(r->main);
     }
 
     return ctx;
+}
+
+
+/*
+ * The pool's cleanups outlive what nginx forgets; the last one added is the
+ * first that is found.
+ */
+ngx_http_paytrade_ctx_t *
+ngx_http_paytrade_find_ctx(ngx_http_request_t *r)
+{
+    ngx_pool_cleanup_t       *cln;
+    ngx_http_paytrade_ctx_t  *ctx;
+
+    ctx = ngx_http_get_module_ctx(r, ngx_http_paytrade_module);
+
+    if (ctx || (!r->internal && !r->filter_finalize)) {
+        return ctx;
+    }
+
+    for (cln = r->pool->cleanup; cln; cln = cln->next) {
+        if (cln->handler == ngx_http_paytrade_forget_ctx) {
+            ctx = cln->data;
+
+            /* a subrequest shares the pool of its main request */
+
+            if (ctx->request == r) {
+                return ctx;
+            }
+        }
+    }
+
+    return NULL;
+}
+
+
+ngx_int_t
+ngx_http_paytrade_keep_ctx(ngx_http_request_t *r, ngx_http_paytrade_ctx_t *ctx)
+{
+    ngx_pool_cleanup_t  *cln;
+
+    cln = ngx_pool_cleanup_add(r->pool, 0);
+    if (cln == NULL) {
+        return NGX_ERROR;
+    }
+
+    cln->handler = ngx_http_paytrade_forget_ctx;
+    cln->data = ctx;
+
+    ctx->request = r;
+
+    return NGX_OK;
+}
+
+
+/* Only its address counts: a cleanup with it carries a context. */
+static void
+ngx_http_paytrade_forget_ctx(void *data)
+{
+    return;
 }

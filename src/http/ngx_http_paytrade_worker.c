@@ -48,7 +48,7 @@ ngx_http_paytrade_init_process(ngx_cycle_t *cycle)
 
     mcf = ctx->main_conf[ngx_http_paytrade_module.ctx_index];
 
-    if (!mcf->used) {
+    if (!mcf->counting) {
         return NGX_OK;
     }
 
@@ -106,6 +106,12 @@ ngx_http_paytrade_worker_start(ngx_http_paytrade_worker_t *worker,
         worker->slots = ccf->worker_processes;
     }
 
+    ngx_http_paytrade_name_gateways(worker);
+
+    if (!mcf->used) {
+        return NGX_OK;
+    }
+
     worker->max_calls = mcf->queue;
 
     name.data = ngx_pnalloc(worker->pool, sizeof("paytrade-") + NGX_INT_T_LEN);
@@ -119,8 +125,6 @@ ngx_http_paytrade_worker_start(ngx_http_paytrade_worker_t *worker,
     if (ngx_http_paytrade_open_partitions(worker) != NGX_OK) {
         return NGX_ERROR;
     }
-
-    ngx_http_paytrade_name_gateways(worker);
 
     worker->redis = ngx_paytrade_redis_open(&mcf->redis, worker->log, &name, 0,
                                             ngx_http_paytrade_redis_state,

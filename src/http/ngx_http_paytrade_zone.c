@@ -131,6 +131,13 @@ ngx_http_paytrade_zone_init(ngx_shm_zone_t *shm_zone, void *data)
                     ngx_http_paytrade_entry_insert);
     ngx_queue_init(&zone->shared->queue);
 
+    zone->shared->counters.strangers = ngx_http_paytrade_strangers_create(
+                                               shpool, shm_zone->shm.size);
+
+    if (zone->shared->counters.strangers == NULL) {
+        return NGX_ERROR;
+    }
+
     return ngx_http_paytrade_bloom_init(zone, shm_zone->shm.size);
 }
 

@@ -44,6 +44,8 @@ typedef enum {
     NGX_HTTP_PAYTRADE_CONFLICTS,
     NGX_HTTP_PAYTRADE_REDIS_CONNECTS,
     NGX_HTTP_PAYTRADE_REBUILDS,
+    NGX_HTTP_PAYTRADE_DRY_WOULD_HOLD,    /* holds that were only tried */
+    NGX_HTTP_PAYTRADE_DRY_REPLAYED,
     NGX_HTTP_PAYTRADE_COUNTERS
 } ngx_http_paytrade_counter_e;
 
@@ -59,6 +61,11 @@ typedef enum {
     NGX_HTTP_PAYTRADE_CALLBACK_ORPHAN,
     NGX_HTTP_PAYTRADE_CALLBACK_UNAVAILABLE,   /* told to ask again */
     NGX_HTTP_PAYTRADE_CALLBACK_TOO_LARGE,
+    NGX_HTTP_PAYTRADE_CALLBACK_TOO_EARLY,     /* a refund of what is unpaid */
+    NGX_HTTP_PAYTRADE_CALLBACK_THROTTLED,     /* the address sent too many */
+    NGX_HTTP_PAYTRADE_CALLBACK_UNCONFIRMED,   /* a refund that is not proven */
+    NGX_HTTP_PAYTRADE_CALLBACK_PASSED,        /* genuine, handed on */
+    NGX_HTTP_PAYTRADE_CALLBACK_DRY_RUN,       /* not genuine, handed on */
     NGX_HTTP_PAYTRADE_CALLBACK_REFUSED,       /* + pt_verify_e, from 1 on */
     NGX_HTTP_PAYTRADE_CALLBACKS = NGX_HTTP_PAYTRADE_CALLBACK_REFUSED
                                   + PT_VERIFY_RESULTS
@@ -67,6 +74,9 @@ typedef enum {
 
 #define NGX_HTTP_PAYTRADE_GATEWAYS_MAX  32
 #define NGX_HTTP_PAYTRADE_GROUPS_MAX    256
+
+
+typedef struct ngx_http_paytrade_strangers_s  ngx_http_paytrade_strangers_t;
 
 
 /* A gateway's counters, found by its name, for they survive a reload. */
@@ -90,6 +100,7 @@ typedef struct {
 typedef struct {
     ngx_atomic_t   counters[NGX_HTTP_PAYTRADE_COUNTERS];
     ngx_atomic_t   problems[PT_PROBLEMS];
+    ngx_atomic_t   dry_run[PT_PROBLEMS];        /* of holds only tried */
     ngx_atomic_t   calls[NGX_PAYTRADE_SCRIPTS];
     ngx_atomic_t   ops[NGX_PAYTRADE_SCRIPTS];
     ngx_atomic_t   failures[NGX_PAYTRADE_REDIS_OUTCOMES];
@@ -98,6 +109,8 @@ typedef struct {
     ngx_atomic_t   stalled[PT_PARTITIONS_MAX];  /* writer: all is poison */
     ngx_atomic_t   recalled[PT_PARTITIONS_MAX]; /* the filter is complete */
     ngx_atomic_t   events[PT_PARTITIONS_MAX];   /* length of the stream */
+
+    ngx_http_paytrade_strangers_t        *strangers;
 
     /* under the zone's mutex, by ngx_http_paytrade_zone_stats.c */
     ngx_uint_t                            ngateways;
@@ -183,6 +196,18 @@ void ngx_http_paytrade_zone_buyer(ngx_shm_zone_t *shm_zone, pt_slice_t user,
     pt_slice_t sale);
 ngx_uint_t ngx_http_paytrade_zone_may_hold(ngx_shm_zone_t *shm_zone,
     pt_slice_t user, pt_slice_t sale);
+
+/*
+ * ngx_http_paytrade_zone_unverified.c: refused callbacks of an address at a
+ * gateway, rate of them allowed in 1000 seconds, burst more at once.  Returns
+ * 0 while there are no more, else the milliseconds until one may come again.
+ * charge: one more was refused; a genuine one must never be charged.
+ */
+ngx_http_paytrade_strangers_t *ngx_http_paytrade_strangers_create(
+    ngx_slab_pool_t *shpool, size_t size);
+ngx_msec_t ngx_http_paytrade_zone_unverified(ngx_shm_zone_t *shm_zone,
+    ngx_str_t *gateway, ngx_str_t *address, ngx_uint_t rate,
+    ngx_uint_t burst, ngx_uint_t charge);
 
 
 #endif /* NGX_HTTP_PAYTRADE_ZONE_H */

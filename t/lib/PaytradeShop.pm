@@ -87,8 +87,8 @@ sub port {
 
 # start_nginx(workers => 2, http => "directives", server => "directives",
 #             locations => "in place of the standard ones"); an http directive
-# replaces the standard one of its name.  more_locations come beside the
-# standard ones.
+# replaces the standard one of its name, and the standard ones named in
+# `without` are left out.  more_locations come beside the standard ones.
 sub start_nginx {
     my (%o) = @_;
     my $user = $> == 0 ? 'user postgres;' : '';
@@ -99,7 +99,7 @@ sub start_nginx {
 
     empty_stores() if !$emptied++;
 
-    my $http = directives($o{http});
+    my $http = directives($o{http}, @{ $o{without} || [] });
     my $more = $o{server} || '';
     my $extra = $o{more_locations} || '';
     my $locations = $o{locations} || standard_locations($http);
@@ -149,12 +149,14 @@ _EOC_
 
 
 sub directives {
-    my ($text) = @_;
+    my ($text, @without) = @_;
+    my %without = map { $_ => 1 } @without;
 
     $text = '' if !defined $text;
 
     return join('', map { "    $_->[0] $_->[1];\n" }
-                    grep { $text !~ /^\s*$_->[0]\s/m } @standard)
+                    grep { !$without{$_->[0]}
+                           && $text !~ /^\s*$_->[0]\s/m } @standard)
            . "    $text";
 }
 

@@ -1,0 +1,423 @@
+/*
+ * Callbacks of gateways, before anything is done with them: which of them come
+ * in, what their gateway's type says of them, what is counted and logged.
+ */
+
+#include "ngx_http_paytrade_callback.h"
+
+
+static ngx_msec_t ngx_http_paytrade_callback_wait(ngx_http_request_t *r,
+    ngx_http_paytrade_gateway_t *gateway, ngx_uint_t charge);
+static void ngx_http_paytrade_callback_address(ngx_connection_t *c,
+    ngx_str_t *address);
+static void ngx_http_paytrade_callback_cleanup(void *data);
+static void *ngx_http_paytrade_callback_alloc(void *ctx, size_t size);
+static ngx_uint_t ngx_http_paytrade_callback_is_sound(pt_notice_t *notice);
+static ngx_int_t ngx_http_paytrade_callback_text(ngx_http_request_t *r,
+    pt_slice_t text, ngx_str_t *value);
+
+
+static const char  *ngx_http_paytrade_callback_words[] = {
+    "settled",
+    "duplicate",
+    "refunded",
+    "closed",
+    "ignored",
+    "mismatch",
+    "orphan",
+    "unavailable",
+    "too_large",
+    "too_early",
+    "throttled",
+    "unconfirmed",
+    "passed",
+    "dry_run",
+};
+
+
+const char *
+ngx_http_paytrade_callback_word(ngx_uint_t callback)
+{
+    if (callback < NGX_HTTP_PAYTRADE_CALLBACK_REFUSED) {
+        return ngx_http_paytrade_callback_words[callback];
+    }
+
+    return pt_verify_words[callback - NGX_HTTP_PAYTRADE_CALLBACK_REFUSED];
+}
+
+
+ngx_uint_t
+ngx_http_paytrade_callback_enter(ngx_http_request_t *r,
+    ngx_http_paytrade_gateway_t *gateway, ngx_msec_t *ms)
+{
+    ngx_http_cleanup_t            *cln;
+    ngx_http_paytrade_ctx_t       *ctx;
+    ngx_http_paytrade_loc_conf_t  *plcf;
+
+    ctx = ngx_http_get_module_ctx(r, ngx_http_paytrade_module);
+    plcf = ngx_http_get_module_loc_conf(r, ngx_http_paytrade_module);
+
+    if (ctx->worker == NULL) {
+        return NGX_HTTP_PAYTRADE_CALLBACK_UNAVAILABLE;
+    }
+
+    if (r->headers_in.content_length_n > (off_t) plcf->callback_size) {
+        return NGX_HTTP_PAYTRADE_CALLBACK_TOO_LARGE;
+    }
+
+    *ms = ngx_http_paytrade_callback_wait(r, gateway, 0);
+
+    if (*ms) {
+        return NGX_HTTP_PAYTRADE_CALLBACK_THROTTLED;
+    }
+
+    if (ctx->worker->callbacks
+        >= (ngx_uint_t) ctx->worker->conf->callbacks)
+    {
+        return NGX_HTTP_PAYTRADE_CALLBACK_UNAVAILABLE;
+    }
+
+    cln = ngx_http_cleanup_add(r, 0);
+    if (cln == NULL) {
+        return NGX_HTTP_PAYTRADE_CALLBACK_UNAVAILABLE;
+    }
+
+    cln->handler = ngx_http_paytrade_callback_cleanup;
+    cln->data = ctx;
+
+    ctx->worker->callbacks++;
+    ctx->counted = 1;
+
+    return NGX_HTTP_PAYTRADE_CALLBACK_NONE;
+}
+
+
+void
+ngx_http_paytrade_callback_leave(ngx_http_paytrade_ctx_t *ctx)
+{
+    if (ctx->counted) {
+        ctx->counted = 0;
+        ctx->worker->callbacks--;
+    }
+}
+
+
+static void
+ngx_http_paytrade_callback_cleanup(void *data)
+{
+    ngx_http_paytrade_callback_leave(data);
+}
+
+
+/* How long the address has to wait because of what it sent before. */
+static ngx_msec_t
+ngx_http_paytrade_callback_wait(ngx_http_request_t *r,
+    ngx_http_paytrade_gateway_t *gateway, ngx_uint_t charge)
+{
+    ngx_str_t                       address;
+    ngx_http_paytrade_loc_conf_t   *plcf;
+    ngx_http_paytrade_main_conf_t  *mcf;
+
+    plcf = ngx_http_get_module_loc_conf(r, ngx_http_paytrade_module);
+    mcf = ngx_http_get_module_main_conf(r, ngx_http_paytrade_module);
+
+    if (plcf->unverified_rate == 0) {
+        return 0;
+    }
+
+    ngx_http_paytrade_callback_address(r->connection, &address);
+
+    return ngx_http_paytrade_zone_unverified(mcf->shm_zone, &gateway->name,
+                                             &address, plcf->unverified_rate,
+                                             plcf->unverified_burst, charge);
+}
+
+
+/* As $binary_remote_addr, which knows what realip has found. */
+static void
+ngx_http_paytrade_callback_address(ngx_connection_t *c, ngx_str_t *address)
+{
+    struct sockaddr_in   *sin;
+#if (NGX_HAVE_INET6)
+    struct sockaddr_in6  *sin6;
+#endif
+
+    switch (c->sockaddr->sa_family) {
+
+#if (NGX_HAVE_INET6)
+    case AF_INET6:
+        sin6 = (struct sockaddr_in6 *) c->sockaddr;
+        address->data = sin6->sin6_addr.s6_addr;
+        address->len = sizeof(struct in6_addr);
+        break;
+#endif
+
+#if (NGX_HAVE_UNIX_DOMAIN)
+    case AF_UNIX:
+        *address = c->addr_text;
+        break;
+#endif
+
+    default: /* AF_INET */
+        sin = (struct sockaddr_in *) c->sockaddr;
+        address->data = (u_char *) &sin->sin_addr;
+        address->len = sizeof(in_addr_t);
+    }
+}
+
+
+pt_verify_e
+ngx_http_paytrade_callback_verify(ngx_http_request_t *r,
+    ngx_http_paytrade_gateway_t *gateway, ngx_pool_t *pool, pt_slice_t body,
+    pt_notice_t *notice)
+{
+    ngx_time_t     *tp;
+    pt_notice_t    *one;
+    pt_verify_e     result;
+    pt_callback_t   callback;
+
+    tp = ngx_timeofday();
+
+    callback.body = body.len ? body : pt_slice_lit("");
+    callback.header = ngx_http_paytrade_header_in;
+    callback.ctx = r;
+    callback.now = (int64_t) tp->sec * 1000 + tp->msec;
+    callback.alloc = ngx_http_paytrade_callback_alloc;
+    callback.alloc_ctx = pool;
+
+    ngx_memzero(notice, sizeof(pt_notice_t));
+
+    result = gateway->type->verify(gateway->conf, &callback, notice);
+
+    if (result == PT_VERIFY_OK) {
+        for (one = notice; one; one = one->next) {
+            one->genuine = 1;
+        }
+    }
+
+    for (one = notice; one; one = one->next) {
+
+        if (!one->genuine || ngx_http_paytrade_callback_is_sound(one)) {
+            continue;
+        }
+
+        one->genuine = 0;
+
+        if (result == PT_VERIFY_OK) {
+            result = PT_VERIFY_BAD_VALUE;
+        }
+    }
+
+    return result;
+}
+
+
+static void *
+ngx_http_paytrade_callback_alloc(void *ctx, size_t size)
+{
+    return ngx_palloc(ctx, size);
+}
+
+
+/* What goes to the scripts as it is has to be text of a bounded length. */
+static ngx_uint_t
+ngx_http_paytrade_callback_is_sound(pt_notice_t *notice)
+{
+    ngx_uint_t  refund, told;
+
+    if (notice->kind == PT_NOTICE_IGNORED) {
+        return 1;
+    }
+
+    refund = notice->kind == PT_NOTICE_REFUNDED
+             || notice->kind == PT_NOTICE_UNCONFIRMED;
+
+    told = notice->kind == PT_NOTICE_PAID
+           || (notice->kind == PT_NOTICE_REFUNDED && !notice->one_refund);
+
+    if (!pt_text_valid(notice->out_trade_no, PT_TRADE_NO_MAX)
+        || !pt_text_valid(notice->trade_no, PT_TRADE_NO_MAX)
+        || (notice->currency.len && !pt_name_valid(notice->currency))
+        || notice->amount < (told ? 0 : -1)
+        || notice->amount > PT_AMOUNT_MAX
+        || notice->paid_at < 0 || notice->paid_at > PT_TIME_MAX_MS)
+    {
+        return 0;
+    }
+
+    if (!refund) {
+        return 1;
+    }
+
+    return pt_text_valid(notice->refund_no, PT_REFUND_NO_MAX)
+           && notice->refunded >= 0 && notice->refunded <= PT_AMOUNT_MAX;
+}
+
+
+ngx_int_t
+ngx_http_paytrade_callback_vars(ngx_http_request_t *r, pt_notice_t *notice)
+{
+    pt_out_t                        out;
+    pt_slice_t                      pay_no, text;
+    ngx_http_paytrade_ctx_t        *ctx;
+    ngx_http_paytrade_main_conf_t  *mcf;
+
+    ctx = ngx_http_get_module_ctx(r, ngx_http_paytrade_module);
+    mcf = ngx_http_get_module_main_conf(r, ngx_http_paytrade_module);
+
+    pay_no = ngx_http_paytrade_callback_pay_no(r, notice->out_trade_no);
+
+    if (ngx_http_paytrade_callback_text(r, pay_no, &ctx->pay_no) != NGX_OK
+        || ngx_http_paytrade_callback_text(r, notice->trade_no,
+                                           &ctx->trade_no) != NGX_OK
+        || ngx_http_paytrade_callback_text(r, notice->event_id,
+                                           &ctx->event_id) != NGX_OK)
+    {
+        return NGX_ERROR;
+    }
+
+    /* one that is ignored need not have an amount, but 0 */
+
+    if (notice->out_trade_no.len == 0
+        || notice->amount < 0 || notice->amount > PT_AMOUNT_MAX)
+    {
+        return NGX_OK;
+    }
+
+    ngx_http_paytrade_out_init(&out, r, 32);
+    pt_out_money(&out, notice->amount, mcf->decimals);
+
+    if (out.failed) {
+        return NGX_ERROR;
+    }
+
+    text = pt_out_slice(&out);
+    ctx->amount.data = (u_char *) text.data;
+    ctx->amount.len = text.len;
+
+    return NGX_OK;
+}
+
+
+/* Only what can stand in a header and in a line of a log. */
+static ngx_int_t
+ngx_http_paytrade_callback_text(ngx_http_request_t *r, pt_slice_t text,
+    ngx_str_t *value)
+{
+    ngx_str_null(value);
+
+    if (!pt_text_valid(text, PT_KEY_MAX)) {
+        return NGX_OK;
+    }
+
+    value->data = ngx_pnalloc(r->pool, text.len);
+    if (value->data == NULL) {
+        return NGX_ERROR;
+    }
+
+    ngx_memcpy(value->data, text.data, text.len);
+    value->len = text.len;
+
+    return NGX_OK;
+}
+
+
+pt_slice_t
+ngx_http_paytrade_callback_pay_no(ngx_http_request_t *r,
+    pt_slice_t out_trade_no)
+{
+    pt_slice_t                      prefix;
+    ngx_http_paytrade_main_conf_t  *mcf;
+
+    mcf = ngx_http_get_module_main_conf(r, ngx_http_paytrade_module);
+
+    prefix = pt_slice(mcf->prefix.data, mcf->prefix.len);
+
+    if (out_trade_no.len < prefix.len
+        || !pt_slice_eq(pt_slice(out_trade_no.data, prefix.len), prefix))
+    {
+        return pt_slice_null;
+    }
+
+    out_trade_no.data += prefix.len;
+    out_trade_no.len -= prefix.len;
+
+    return out_trade_no;
+}
+
+
+void
+ngx_http_paytrade_callback_set_verify(ngx_http_paytrade_ctx_t *ctx,
+    const char *word)
+{
+    ctx->verify.data = (u_char *) word;
+    ctx->verify.len = ngx_strlen(word);
+}
+
+
+void
+ngx_http_paytrade_callback_count(ngx_http_request_t *r,
+    ngx_http_paytrade_gateway_t *gateway, ngx_uint_t callback)
+{
+    ngx_http_paytrade_main_conf_t         *mcf;
+    ngx_http_paytrade_gateway_counters_t  *counters;
+
+    mcf = ngx_http_get_module_main_conf(r, ngx_http_paytrade_module);
+
+    counters = ngx_http_paytrade_zone_gateway(mcf->shm_zone, &gateway->name);
+
+    if (counters) {
+        (void) ngx_atomic_fetch_add(&counters->callbacks[callback], 1);
+    }
+}
+
+
+void
+ngx_http_paytrade_callback_refused(ngx_http_request_t *r,
+    ngx_http_paytrade_gateway_t *gateway, pt_verify_e result)
+{
+    const char  *word;
+
+    word = pt_verify_words[result];
+
+    ngx_http_paytrade_callback_tell(r, "refused",
+                                    pt_slice(word, ngx_strlen(word)));
+
+    ngx_http_paytrade_callback_count(r, gateway,
+                                 NGX_HTTP_PAYTRADE_CALLBACK_REFUSED + result);
+
+    if (result != PT_VERIFY_NO_MEMORY) {
+        (void) ngx_http_paytrade_callback_wait(r, gateway, 1);
+    }
+}
+
+
+void
+ngx_http_paytrade_callback_tell(ngx_http_request_t *r, const char *what,
+    pt_slice_t why)
+{
+    time_t                       now;
+    ngx_http_paytrade_ctx_t     *ctx;
+    ngx_http_paytrade_worker_t  *worker;
+
+    ctx = ngx_http_get_module_ctx(r, ngx_http_paytrade_module);
+    worker = ctx->worker;
+    now = ngx_time();
+
+    if (worker == NULL) {
+        return;
+    }
+
+    if (worker->told == now) {
+        worker->untold++;
+        return;
+    }
+
+    ngx_log_error(NGX_LOG_WARN, r->connection->log, 0,
+                  "paytrade: callback of gateway \"%V\" %s: %*s; "
+                  "%ui before it not told",
+                  &ctx->gateway, what, why.len, why.data, worker->untold);
+
+    worker->told = now;
+    worker->untold = 0;
+}
