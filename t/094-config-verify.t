@@ -75,6 +75,7 @@ spew('hook.65', 'whsec_' . encode_base64($secret x 4 . '1', '') . "\n");
 spew('hook.bare', encode_base64($secret x 2, '') . "\n");
 spew('hook.wrong', 'whsec_' . $secret . "-_!\n");
 spew('hex64', unpack('H*', $secret x 2) . "\n");
+spew('hex64.next', unpack('H*', reverse $secret x 2) . "\n");
 spew('hex64.upper', uc(unpack('H*', $secret x 2)) . "\n");
 spew('hex63', substr(unpack('H*', $secret x 2), 1) . "\n");
 spew('hex66', unpack('H*', $secret x 2) . "00\n");
@@ -153,7 +154,7 @@ sub block {
 sub fine {
     my ($type, $name, $changes, %case) = @_;
 
-    accepted("$type: $name", server => 'location /n { paytrade_notify pay; }',
+    accepted("$type: $name", server => 'location /n { paytrade_verify pay; }',
              hidden => $secret, %case,
              http => block($type, @{ $changes // [] }) . ($case{http} // ''));
 }
@@ -194,16 +195,26 @@ sub no_secret {
     wrong($type, "$setting: the secret itself",
           [ $setting => slurp($good) =~ s/\s+$//r ], $setting,
           'write the path of a file');
-    wrong($type, "$setting: nine of them", [ $setting => [ ($good) x 9 ] ],
+    my @nine = map { "$good.$_" } 1 .. 9;
+
+    for my $i (1 .. 9) {
+        my $secret = slurp($good);
+        substr($secret, 10, 1) = $i;
+        spew("$good.$i", $secret);
+    }
+
+    wrong($type, "$setting: nine of them", [ $setting => \@nine ],
           $setting, '8 are the most: remove old ones',
           line => '\\d+');
+    wrong($type, "$setting: the same twice", [ $setting => [ ($good) x 2 ] ],
+          $setting, 'is given twice: remove one', line => '\\d+');
 
     chmod 0644, "$dir/$good" or die;
     fine($type, "$setting that all can read is warned of", undef,
          warns => "\"$setting\": every user of this machine can read "
                   . "\"$dir/$good\"; chmod o-r it in $dir/nginx.conf:");
     chmod 0600, "$dir/$good" or die;
-    fine($type, "$setting, several", [ $setting => [ ($good) x 8 ] ]);
+    fine($type, "$setting, several", [ $setting => [ @nine[0 .. 7] ] ]);
 }
 
 
@@ -376,7 +387,7 @@ wrong('wechat_v3', "app_id $_", [ app_id => $_ ], 'app_id',
 wrong('wechat_v3', "mch_id $_", [ mch_id => $_ ], 'mch_id',
       "write the merchant's number") for 'wx1', '1' x 33;
 wrong('wechat_v3', 'other decimals', [], 'paytrade_gateway',
-      'write 2 as the decimals of paytrade_currency', http => "paytrade_currency JPY 0;\n");
+      'set paytrade_currency', http => "paytrade_currency JPY 0;\n");
 
 
 # WeChat Pay v2.
@@ -428,6 +439,14 @@ for my $currency ('JPY 2', 'CNY 0', 'KWD 2') {
 fine('standard_webhooks', 'a secret of another length', [ secret => $_ ])
     for qw(hook.24 hook.64);
 fine('standard_webhooks', 'what settles', \@settling);
+accepted('standard_webhooks: what settles, settled',
+         server => 'location /n { paytrade_notify pay; }',
+         http => block('standard_webhooks', @settling));
+refused('standard_webhooks: what settles nothing, settled',
+        server => "location /n {\npaytrade_notify pay;\n}",
+        at => 'paytrade_notify', http => block('standard_webhooks'),
+        says => 'nothing that gateway "pay" tells can pay here: write the '
+                . 'settings that its type "standard_webhooks" needs');
 fine('standard_webhooks', 'every setting', [ @settling,
      secret => [ 'hook', 'hook.24' ], tolerance => '1m',
      paid_type => [ 'payment.paid', 'order.paid' ],
@@ -466,7 +485,9 @@ wrong('standard_webhooks', "pay_no_field $_", [ @settling,
 # Adyen.
 
 fine('adyen', 'capital digits', [ hmac_key => 'hex64.upper' ]);
-fine('adyen', 'several keys', [ hmac_key => [ 'hex64', 'hex64.upper' ] ]);
+fine('adyen', 'several keys', [ hmac_key => [ 'hex64', 'hex64.next' ] ]);
+wrong('adyen', 'a key twice', [ hmac_key => [ 'hex64', 'hex64.upper' ] ],
+      'hmac_key', 'is given twice: remove one');
 fine('adyen', 'yen', [], http => "paytrade_currency JPY 0;\n");
 
 no_secret('adyen', 'hmac_key', '64 ', qw(hex63 hex66 hex64.wrong text));
@@ -562,11 +583,15 @@ refused('another handler does', without => [ 'paytrade_redis' ],
 for my $lines ("paytrade_hold; paytrade_dry_run on; $proxy",
                "paytrade_dry_run on; $proxy paytrade_hold;",
                "$proxy paytrade_hold; paytrade_dry_run on;",
-               'paytrade_hold; paytrade_dry_run on;',
                'paytrade_hold; paytrade_dry_run off;')
 {
     accepted($lines, server => "location /o { $lines }");
 }
+
+accepted('only tried, and nobody else is there',
+         server => 'location /o { paytrade_hold; paytrade_dry_run on; }',
+         warns => '"paytrade_hold" is only tried, by "paytrade_dry_run on", '
+                  . 'and location "/o" has no other handler');
 
 accepted('paytrade_dry_run of the server',
          server => "paytrade_dry_run on; location /o { paytrade_hold; $proxy "
@@ -668,6 +693,6 @@ accepted('without a gateway there is no payment',
          http => "paytrade_hold_time 10s;\n");
 accepted('a hold that is only tried is not paid',
          http => "${http}paytrade_hold_time 10s;\n",
-         server => 'location /o { paytrade_hold; paytrade_dry_run on; }');
+         server => "location /o { paytrade_hold; paytrade_dry_run on; $proxy }");
 
 done_testing();

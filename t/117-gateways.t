@@ -321,8 +321,24 @@ for my $kind (qw(session session_async)) {
 }
 
 my $expired = waiting('stripe');
-told('stripe: an expired session', $expired, 'stripe', 'session_expired',
-     'accepted', 'closed');
+told('stripe: a session from a Payment Link', $expired, 'stripe', 'session',
+     'accepted', 'ignored', content => sub {
+         $_[0]{data}{object}{payment_link} = 'plink_1';
+     });
+told('stripe: a session of a subscription', $expired, 'stripe', 'session',
+     'accepted', 'ignored', content => sub {
+         $_[0]{data}{object}{mode} = 'subscription';
+     });
+told('stripe: a number with a space', $expired, 'stripe', 'paid',
+     'accepted', 'ignored', content => sub {
+         $_[0]{data}{object}{metadata}{pay_no} = 'cart 1';
+     });
+is(in_redis($expired), 'unpaid held', 'stripe: none of these pays');
+told('stripe: an expired session without an amount', $expired, 'stripe',
+     'session_expired', 'accepted', 'closed', content => sub {
+         $_[0]{data}{object}{amount_total} = undef;
+         $_[0]{data}{object}{currency} = undef;
+     });
 is(in_redis($expired), 'closed held', 'stripe: closes');
 told('stripe: an event without a number', $expired, 'stripe', 'paid',
      'accepted', 'ignored', content => sub {
@@ -429,16 +445,16 @@ is(join(', ', map { told_of($_) } @three),
    'adyen: and each counts');
 
 my $full = waiting('adyen');
-my @ninety_nine = map { [ 'other', '' ] } 1 .. 99;
+my @nineteen = map { [ 'other', '' ] } 1 .. 19;
 $several = play('adyen', 'paid', $full->{no}, more => [
-    @ninety_nine, [ 'other', '' ] ]);
+    @nineteen, [ 'other', '' ] ]);
 is(said($several, deliver($several), 'refused'), 'refused',
-   'adyen: 101 items are too many');
+   'adyen: 21 items are too many');
 is(in_redis($full), 'unpaid held', 'adyen: and none counts');
 $several = play('adyen', 'other', '', more => [
-    @ninety_nine[1 .. 98], ([ 'paid', $full->{no} ]) ]);
+    @nineteen[1 .. 18], ([ 'paid', $full->{no} ]) ]);
 is(said($several, deliver($several), 'accepted'), 'accepted',
-   'adyen: a hundred are taken');
+   'adyen: twenty are taken');
 is(in_redis($full), 'paid paid', 'adyen: also the last');
 my $failed = waiting('adyen');
 told('adyen: a payment that failed', $failed, 'adyen', 'paid', 'accepted',

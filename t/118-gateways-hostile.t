@@ -623,6 +623,7 @@ my %reference = (
 );
 
 for my $gateway (@gateways) {
+    next if $gateway eq 'stripe';     # not ours, and so ignored
     hostile($gateway, 'bad_value', 'a number of 65 bytes',
             content => with($reference{$gateway}, '1' x 65));
     hostile($gateway, 'bad_value', 'a number with a tab',

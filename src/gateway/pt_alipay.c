@@ -6,6 +6,7 @@
 #include <stdlib.h>
 
 #include "pt_alipay.h"
+#include "pt_hook.h"
 
 
 #define PT_ALIPAY_NUMBER_MAX  32
@@ -38,11 +39,10 @@ pt_alipay_create(pt_slice_t currency, unsigned decimals)
 {
     pt_alipay_t  *conf;
 
-    (void) currency;
-
     conf = calloc(1, sizeof(pt_alipay_t));
 
     if (conf) {
+        conf->currency = currency;
         conf->decimals = decimals;
     }
 
@@ -368,9 +368,8 @@ pt_alipay_wrong(const pt_alipay_t *conf)
                "certificates of certificate mode";
     }
 
-    if (conf->decimals != PT_ALIPAY_DECIMALS) {
-        return "takes amounts with two decimals: set paytrade_currency to a "
-               "currency with 2 decimals, such as \"CNY 2\"";
+    if (pt_hook_check_yuan(conf->currency, conf->decimals, &why) != 0) {
+        return why;
     }
 
     if (pt_alipay_has_own_key(conf)) {

@@ -38,7 +38,8 @@ typedef enum {
 
 
 typedef struct {
-    unsigned     decimals;             /* of the shop's amounts */
+    pt_slice_t   currency;             /* the shop's */
+    unsigned     decimals;
     char        *texts[PT_ALIPAY_TEXTS];
     pt_rsa_t    *private_key;          /* the application's */
     pt_rsa_t    *app_key;              /* of its certificate */

@@ -450,6 +450,8 @@ pt_alipay_read(const pt_form_t *form, const pt_callback_t *callback,
         return PT_VERIFY_BAD_VALUE;
     }
 
+    notice->currency = pt_slice_lit("CNY");
+
     if (pt_alipay_value(form, "gmt_payment", &time) == 0
         && pt_alipay_time(time, &notice->paid_at) != 0)
     {

@@ -19,7 +19,7 @@
 
 
 /* Of a callback with several notices, which are all in memory at once. */
-#define PT_NOTICES_MAX    100
+#define PT_NOTICES_MAX    20
 
 /* How far from now a signed time may be, unless the configuration says. */
 #define PT_TOLERANCE_MS   INT64_C(300000)
@@ -185,6 +185,12 @@ typedef struct {
      * three below are not called.
      */
     const char *const *(*methods)(const void *conf);
+
+    /*
+     * Whether its callbacks can pay for anything here, once check() has passed:
+     * 1 or 0.  NULL: always.
+     */
+    int                (*settles)(const void *conf);
 
     /*
      * A link in three steps: the text to sign, its signature (which alone

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 
 #include "pt_hook.h"
+#include "pt_secret.h"
 
 
 #define PT_HOOK_CURRENCY_LEN  3
@@ -183,27 +184,96 @@ pt_hook_bool(const cJSON *json, const char *path, int *value)
 }
 
 
-int
-pt_hook_mentions(pt_slice_t text, pt_slice_t word)
+/*
+ * The first character of a text that stands in a JSON string, written out or
+ * with an escape: how long it is there, 0 when it is none.
+ */
+static size_t
+pt_hook_char(pt_slice_t text, unsigned *c)
 {
-    const char  *p, *end, *quote;
+    size_t         len;
+    unsigned char  code[2];
 
-    if (text.len < word.len + 2) {
+    *c = 0;
+
+    if (text.len == 0) {
         return 0;
     }
 
-    end = text.data + text.len - word.len - 1;
+    *c = (unsigned char) text.data[0];
 
-    for (p = text.data; p < end; p = quote + 1) {
-        quote = memchr(p, '"', end - p);
+    if (*c != '\\') {
+        return 1;
+    }
+
+    if (text.len < 2) {
+        return 0;
+    }
+
+    *c = (unsigned char) text.data[1];
+
+    if (*c != 'u') {
+        return 2;
+    }
+
+    if (text.len < 6
+        || pt_hex_decode(pt_slice(text.data + 2, 4), code, sizeof(code), &len)
+           != 0)
+    {
+        return 0;
+    }
+
+    *c = (unsigned) code[0] << 8 | code[1];
+
+    return 6;
+}
+
+
+/* Whether a text begins with the word and a quote. */
+static int
+pt_hook_is_word(pt_slice_t text, pt_slice_t word)
+{
+    size_t    i, len;
+    unsigned  c, wanted;
+
+    for (i = 0; i < word.len; i++) {
+        len = pt_hook_char(text, &c);
+        wanted = (unsigned char) word.data[i];
+
+        /* how an escape is written in UTF-8 is not worth while here */
+
+        if (len == 6 && c > 0x7f && wanted > 0x7f) {
+            return 1;
+        }
+
+        if (len == 0 || c != wanted) {
+            return 0;
+        }
+
+        text.data += len;
+        text.len -= len;
+    }
+
+    return text.len && text.data[0] == '"';
+}
+
+
+int
+pt_hook_mentions(pt_slice_t text, pt_slice_t word)
+{
+    const char  *quote;
+
+    while (text.len) {
+        quote = memchr(text.data, '"', text.len);
 
         if (quote == NULL) {
             return 0;
         }
 
-        if (quote[1 + word.len] == '"'
-            && memcmp(quote + 1, word.data, word.len) == 0)
-        {
+        text.len -= quote + 1 - text.data;
+        text.data = quote + 1;
+
+        if (pt_hook_is_word(text, word)) {
             return 1;
         }
     }
@@ -393,4 +463,22 @@ pt_hook_check_decimals(unsigned shop, unsigned gateway, const char **why)
     }
 
     return -1;
+}
+
+
+int
+pt_hook_check_yuan(pt_slice_t currency, unsigned decimals, const char **why)
+{
+    if (decimals != 2) {
+        *why = "takes amounts with two decimals: set paytrade_currency to "
+               "\"CNY 2\"";
+        return -1;
+    }
+
+    if (!pt_slice_eq(currency, pt_slice_lit("CNY"))) {
+        *why = "takes amounts in yuan: set paytrade_currency to \"CNY 2\"";
+        return -1;
+    }
+
+    return 0;
 }

@@ -61,7 +61,10 @@ pt_json_e pt_hook_int(const cJSON *json, const char *path, int64_t min,
     int64_t max, int64_t *value);
 pt_json_e pt_hook_bool(const cJSON *json, const char *path, int *value);
 
-/* Whether a word stands in a text, in double quotes: 1 or 0. */
+/*
+ * Whether a word stands in what may be JSON as a whole string, whatever escapes
+ * it is written with: 1 or 0.
+ */
 int pt_hook_mentions(pt_slice_t text, pt_slice_t word);
 
 /* What lives in a tree, copied to the callback's memory: 0 or -1. */
@@ -97,6 +100,10 @@ unsigned pt_hook_decimals(pt_slice_t currency, const char *none,
 
 /* Whether a shop's decimals are those that the gateway counts. */
 int pt_hook_check_decimals(unsigned shop, unsigned gateway, const char **why);
+
+/* Whether a shop is one in yuan, in hundredths. */
+int pt_hook_check_yuan(pt_slice_t currency, unsigned decimals,
+    const char **why);
 
 
 #endif /* PT_HOOK_H */

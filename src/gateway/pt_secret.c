@@ -26,6 +26,7 @@ pt_secret_line(pt_slice_t file)
 int
 pt_secrets_add(pt_secrets_t *secrets, pt_slice_t secret, const char **why)
 {
+    size_t        i;
     pt_secret_t  *added;
 
     if (secrets->n == PT_SECRETS_MAX) {
@@ -37,6 +38,15 @@ pt_secrets_add(pt_secrets_t *secrets, pt_slice_t secret, const char **why)
         *why = "holds no secret of 1 to 128 bytes: write the path of the "
                "right file";
         return -1;
+    }
+
+    for (i = 0; i < secrets->n; i++) {
+        added = &secrets->list[i];
+
+        if (pt_secret_eq(added->data, added->len, secret.data, secret.len)) {
+            *why = "is given twice: remove one";
+            return -1;
+        }
     }
 
     added = &secrets->list[secrets->n++];

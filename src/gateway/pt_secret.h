@@ -33,7 +33,10 @@ typedef struct {
 /* What a file holds, without one line end at its end. */
 pt_slice_t pt_secret_line(pt_slice_t file);
 
-/* Copies one: 0, or -1 with a sentence in *why as pt_gateway.h wants it. */
+/*
+ * Copies one, which must be new: 0, or -1 with a sentence in *why as
+ * pt_gateway.h wants it.
+ */
 int pt_secrets_add(pt_secrets_t *secrets, pt_slice_t secret,
     const char **why);
 

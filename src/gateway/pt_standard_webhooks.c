@@ -326,10 +326,9 @@ pt_webhooks_wrong_refunds(const pt_webhooks_t *conf)
                         "write it";
     }
 
-    if (!texts[PT_WEBHOOKS_AMOUNT_FIELD]
-        || strcmp(texts[PT_WEBHOOKS_AMOUNT_FIELD],
-                  texts[PT_WEBHOOKS_REFUNDED_FIELD])
-           == 0)
+    if (strcmp(texts[PT_WEBHOOKS_AMOUNT_FIELD],
+               texts[PT_WEBHOOKS_REFUNDED_FIELD])
+        == 0)
     {
         return "has refunded_type and needs an amount_field with the whole "
                "payment's amount, besides refunded_field: write it, or "
@@ -337,6 +336,22 @@ pt_webhooks_wrong_refunds(const pt_webhooks_t *conf)
     }
 
     return NULL;
+}
+
+
+/* Something is there that only settling needs. */
+static int
+pt_webhooks_is_meant_to_settle(const pt_webhooks_t *conf)
+{
+    size_t  i;
+
+    for (i = 0; i < PT_WEBHOOKS_MODE_FIELD; i++) {
+        if (conf->texts[i]) {
+            return 1;
+        }
+    }
+
+    return conf->ntypes != 0;
 }
 
 
@@ -355,14 +370,22 @@ pt_webhooks_wrong(const pt_webhooks_t *conf)
                "other, or remove one";
     }
 
-    if (conf->ntypes && !texts[PT_WEBHOOKS_PAY_NO_FIELD]) {
+    if (!pt_webhooks_is_meant_to_settle(conf)) {
+        return NULL;
+    }
+
+    if (!pt_webhooks_has_type(conf, PT_NOTICE_PAID)) {
+        return "has fields or types and no paid_type, so it could settle "
+               "nothing: write paid_type, the type that says that money came "
+               "in; to verify only, remove the fields and types";
+    }
+
+    if (!texts[PT_WEBHOOKS_PAY_NO_FIELD]) {
         return "has types and needs pay_no_field, where the payment's number "
                "stands: write it";
     }
 
-    if (pt_webhooks_has_type(conf, PT_NOTICE_PAID)
-        && !texts[PT_WEBHOOKS_AMOUNT_FIELD])
-    {
+    if (!texts[PT_WEBHOOKS_AMOUNT_FIELD]) {
         return "has paid_type and needs amount_field, to compare the amount "
                "with the payment's: write it";
     }
@@ -413,6 +436,14 @@ pt_webhooks_methods(const void *data)
 }
 
 
+/* Without a type that says so, nothing is ever paid. */
+static int
+pt_webhooks_settles(const void *conf)
+{
+    return pt_webhooks_has_type(conf, PT_NOTICE_PAID);
+}
+
+
 const pt_gateway_type_t  pt_standard_webhooks = {
     .name = "standard_webhooks",
     .settings = pt_webhooks_settings,
@@ -432,4 +463,5 @@ const pt_gateway_type_t  pt_standard_webhooks = {
     .check = pt_webhooks_check,
     .verify = pt_webhooks_verify,
     .methods = pt_webhooks_methods,
+    .settles = pt_webhooks_settles,
 };

@@ -78,35 +78,60 @@ pt_webhooks_amount(const pt_webhooks_t *conf, const cJSON *json,
 }
 
 
-/* It need not be told where no money came in. */
+/*
+ * Of a payment that is closed nothing is compared: no money came in.  A single
+ * refund may leave it out.
+ */
 static pt_verify_e
 pt_webhooks_whole_amount(const pt_webhooks_t *conf, const cJSON *json,
     pt_notice_t *notice)
 {
-    int          must;
     const char  *path;
     pt_verify_e  rc;
 
     path = conf->texts[PT_WEBHOOKS_AMOUNT_FIELD];
-    must = notice->kind == PT_NOTICE_PAID
-           || (notice->kind == PT_NOTICE_REFUNDED && !notice->one_refund);
-
     notice->amount = -1;
+
+    if (notice->kind == PT_NOTICE_CLOSED) {
+        return PT_VERIFY_OK;
+    }
 
     /* the amount of a refund is not that of its payment */
 
-    if (!must
-        && (path == NULL
-            || (notice->one_refund
-                && strcmp(path, conf->texts[PT_WEBHOOKS_REFUNDED_FIELD])
-                   == 0)))
+    if (notice->one_refund
+        && strcmp(path, conf->texts[PT_WEBHOOKS_REFUNDED_FIELD]) == 0)
     {
         return PT_VERIFY_OK;
     }
 
     rc = pt_webhooks_amount(conf, json, path, &notice->amount);
 
-    return rc == PT_VERIFY_MISSING && !must ? PT_VERIFY_OK : rc;
+    return rc == PT_VERIFY_MISSING && notice->one_refund ? PT_VERIFY_OK : rc;
+}
+
+
+static pt_verify_e
+pt_webhooks_currency(const pt_webhooks_t *conf, const pt_callback_t *callback,
+    const cJSON *json, pt_notice_t *notice)
+{
+    pt_json_e    found;
+    pt_slice_t   currency;
+    const char  *path;
+
+    path = conf->texts[PT_WEBHOOKS_CURRENCY_FIELD];
+
+    if (path == NULL) {
+        return PT_VERIFY_OK;
+    }
+
+    found = pt_hook_string(json, path, &currency);
+
+    if (found != PT_JSON_OK) {
+        return found == PT_JSON_ABSENT && notice->kind == PT_NOTICE_CLOSED
+               ? PT_VERIFY_OK : pt_webhooks_result(found);
+    }
+
+    return pt_hook_currency(callback, currency, &notice->currency);
 }
 
 
@@ -178,9 +203,7 @@ static pt_verify_e
 pt_webhooks_read_values(const pt_webhooks_t *conf,
     const pt_callback_t *callback, const cJSON *json, pt_notice_t *notice)
 {
-    const char   *path;
-    pt_slice_t    currency;
-    pt_verify_e   rc;
+    pt_verify_e  rc;
 
     notice->one_refund = notice->kind == PT_NOTICE_REFUNDED
                          && conf->refunds == PT_WEBHOOKS_SINGLE;
@@ -191,14 +214,8 @@ pt_webhooks_read_values(const pt_webhooks_t *conf,
         rc = pt_webhooks_whole_amount(conf, json, notice);
     }
 
-    path = conf->texts[PT_WEBHOOKS_CURRENCY_FIELD];
-
-    if (rc == PT_VERIFY_OK && path) {
-        rc = pt_webhooks_result(pt_hook_string(json, path, &currency));
-
-        if (rc == PT_VERIFY_OK) {
-            rc = pt_hook_currency(callback, currency, &notice->currency);
-        }
+    if (rc == PT_VERIFY_OK) {
+        rc = pt_webhooks_currency(conf, callback, json, notice);
     }
 
     return rc == PT_VERIFY_OK && notice->kind == PT_NOTICE_REFUNDED

@@ -3,7 +3,8 @@
  *
  * An event is about an object that carries the payment's number as metadata,
  * or as the client_reference_id of a Checkout session.  One without a number
- * is none of paytrade's payments, and so ignored.
+ * is none of paytrade's payments, and so ignored.  In a Payment Link it is the
+ * buyer who writes client_reference_id, into the link's address.
  */
 
 #include "pt_payment.h"
@@ -27,29 +28,26 @@ struct pt_stripe_event_s {
 
 static pt_verify_e pt_stripe_intent_paid(const cJSON *json,
     pt_notice_t *notice);
-static pt_verify_e pt_stripe_intent_canceled(const cJSON *json,
-    pt_notice_t *notice);
 static pt_verify_e pt_stripe_session_completed(const cJSON *json,
     pt_notice_t *notice);
 static pt_verify_e pt_stripe_session_paid(const cJSON *json,
     pt_notice_t *notice);
-static pt_verify_e pt_stripe_session_expired(const cJSON *json,
-    pt_notice_t *notice);
 static pt_verify_e pt_stripe_charge_refunded(const cJSON *json,
     pt_notice_t *notice);
+static pt_verify_e pt_stripe_closed(const cJSON *json, pt_notice_t *notice);
 
 
 static const pt_stripe_event_t  pt_stripe_events[] = {
     { pt_slice_const("payment_intent.succeeded"), "payment_intent",
       PT_NOTICE_PAID, pt_stripe_intent_paid },
     { pt_slice_const("payment_intent.canceled"), "payment_intent",
-      PT_NOTICE_CLOSED, pt_stripe_intent_canceled },
+      PT_NOTICE_CLOSED, pt_stripe_closed },
     { pt_slice_const("checkout.session.completed"), "checkout.session",
       PT_NOTICE_PAID, pt_stripe_session_completed },
     { pt_slice_const("checkout.session.async_payment_succeeded"),
       "checkout.session", PT_NOTICE_PAID, pt_stripe_session_paid },
     { pt_slice_const("checkout.session.expired"), "checkout.session",
-      PT_NOTICE_CLOSED, pt_stripe_session_expired },
+      PT_NOTICE_CLOSED, pt_stripe_closed },
     { pt_slice_const("charge.refunded"), "charge",
       PT_NOTICE_REFUNDED, pt_stripe_charge_refunded },
 };
@@ -118,13 +116,6 @@ pt_stripe_intent_paid(const cJSON *json, pt_notice_t *notice)
 }
 
 
-static pt_verify_e
-pt_stripe_intent_canceled(const cJSON *json, pt_notice_t *notice)
-{
-    return pt_stripe_amount(json, "data.object.amount", &notice->amount);
-}
-
-
 /* The session is done; its payment may still come, or fail. */
 static pt_verify_e
 pt_stripe_session_completed(const cJSON *json, pt_notice_t *notice)
@@ -159,11 +150,15 @@ pt_stripe_session_paid(const cJSON *json, pt_notice_t *notice)
 }
 
 
+/* No money came in, so none is compared. */
 static pt_verify_e
-pt_stripe_session_expired(const cJSON *json, pt_notice_t *notice)
+pt_stripe_closed(const cJSON *json, pt_notice_t *notice)
 {
-    return pt_stripe_amount(json, "data.object.amount_total",
-                            &notice->amount);
+    (void) json;
+
+    notice->amount = -1;
+
+    return PT_VERIFY_OK;
 }
 
 
@@ -240,26 +235,74 @@ pt_stripe_is_ours(const pt_stripe_t *conf, const cJSON *json)
 }
 
 
-/* The payment's number; empty when there is none. */
-static pt_verify_e
-pt_stripe_number(const cJSON *json, pt_notice_t *notice)
+/* Whether a session was made by the shop's own code, for one payment. */
+static int
+pt_stripe_is_own_session(const cJSON *json)
 {
-    pt_verify_e  rc;
+    pt_json_e   found;
+    pt_slice_t  link, mode;
 
-    rc = pt_stripe_text(json, "data.object.client_reference_id",
-                        &notice->out_trade_no);
-
-    if (rc == PT_VERIFY_OK && notice->out_trade_no.len == 0) {
-        rc = pt_stripe_text(json, "data.object.metadata.pay_no",
-                            &notice->out_trade_no);
+    if (pt_hook_string(json, "data.object.payment_link", &link)
+        != PT_JSON_ABSENT)
+    {
+        return 0;
     }
 
-    if (rc != PT_VERIFY_OK || notice->out_trade_no.len == 0) {
-        return rc;
+    found = pt_hook_string(json, "data.object.mode", &mode);
+
+    return found == PT_JSON_ABSENT
+           || (found == PT_JSON_OK
+               && pt_slice_eq(mode, pt_slice_lit("payment")));
+}
+
+
+/*
+ * The payment's number; empty when there is none.  What has another form was
+ * never given by us, but by whoever else uses the account.
+ */
+static pt_slice_t
+pt_stripe_number(const cJSON *json, pt_slice_t object)
+{
+    size_t      i;
+    pt_slice_t  number;
+
+    static const char *const  paths[] = {
+        "data.object.client_reference_id", "data.object.metadata.pay_no"
+    };
+
+    if (pt_slice_eq(object, pt_slice_lit("checkout.session"))
+        && !pt_stripe_is_own_session(json))
+    {
+        return pt_slice_null;
     }
 
-    return pt_name_valid(notice->out_trade_no) ? PT_VERIFY_OK
-                                               : PT_VERIFY_BAD_VALUE;
+    for (i = 0; i < sizeof(paths) / sizeof(paths[0]); i++) {
+        if (pt_hook_string(json, paths[i], &number) == PT_JSON_OK
+            && pt_name_valid(number))
+        {
+            return number;
+        }
+    }
+
+    return pt_slice_null;
+}
+
+
+static pt_verify_e
+pt_stripe_currency(const cJSON *json, const pt_callback_t *callback,
+    pt_notice_t *notice)
+{
+    pt_json_e   found;
+    pt_slice_t  currency;
+
+    found = pt_hook_string(json, "data.object.currency", &currency);
+
+    if (found != PT_JSON_OK) {
+        return found == PT_JSON_ABSENT && notice->kind == PT_NOTICE_CLOSED
+               ? PT_VERIFY_OK : pt_stripe_result(found);
+    }
+
+    return pt_hook_currency(callback, currency, &notice->currency);
 }
 
 
@@ -316,7 +359,7 @@ static pt_verify_e
 pt_stripe_read_event(const pt_stripe_event_t *event,
     const pt_callback_t *callback, const cJSON *json, pt_notice_t *notice)
 {
-    pt_slice_t   object, currency;
+    pt_slice_t   object;
     pt_verify_e  rc;
 
     rc = pt_stripe_result(pt_hook_string(json, "data.object.object",
@@ -329,10 +372,10 @@ pt_stripe_read_event(const pt_stripe_event_t *event,
         return PT_VERIFY_BAD_VALUE;
     }
 
-    rc = pt_stripe_number(json, notice);
+    notice->out_trade_no = pt_stripe_number(json, object);
 
-    if (rc != PT_VERIFY_OK || notice->out_trade_no.len == 0) {
-        return rc;
+    if (notice->out_trade_no.len == 0) {
+        return PT_VERIFY_OK;
     }
 
     notice->kind = event->kind;
@@ -342,12 +385,7 @@ pt_stripe_read_event(const pt_stripe_event_t *event,
         return rc;
     }
 
-    rc = pt_stripe_result(pt_hook_string(json, "data.object.currency",
-                                         &currency));
-
-    if (rc == PT_VERIFY_OK) {
-        rc = pt_hook_currency(callback, currency, &notice->currency);
-    }
+    rc = pt_stripe_currency(json, callback, notice);
 
     if (rc == PT_VERIFY_OK) {
         rc = pt_stripe_trade_no(json, notice);

@@ -15,7 +15,38 @@
 #define PT_WECHAT_V2_TIME_LEN  14
 
 
-/* Is it for this shop? */
+/*
+ * What WeChat answers when it is asked for an order or a refund is signed with
+ * the same key, and may tell of an order that nobody paid.
+ */
+static int
+pt_wechat_v2_is_answer(const pt_xml_t *xml)
+{
+    size_t      i, k;
+    pt_slice_t  name;
+
+    static const pt_slice_t  begins[] = {
+        pt_slice_const("trade_state"), pt_slice_const("refund_"),
+        pt_slice_const("out_refund_no"),
+    };
+
+    for (i = 0; i < xml->n; i++) {
+        name = xml->children[i].name;
+
+        for (k = 0; k < sizeof(begins) / sizeof(begins[0]); k++) {
+            if (name.len >= begins[k].len
+                && memcmp(name.data, begins[k].data, begins[k].len) == 0)
+            {
+                return 1;
+            }
+        }
+    }
+
+    return 0;
+}
+
+
+/* Is it a notice, and for this shop? */
 static pt_verify_e
 pt_wechat_v2_is_ours(const pt_wechat_v2_t *conf, const pt_xml_t *xml)
 {
@@ -41,7 +72,7 @@ pt_wechat_v2_is_ours(const pt_wechat_v2_t *conf, const pt_xml_t *xml)
         return PT_VERIFY_WRONG_MERCHANT;
     }
 
-    return PT_VERIFY_OK;
+    return pt_wechat_v2_is_answer(xml) ? PT_VERIFY_BAD_VALUE : PT_VERIFY_OK;
 }
 
 

@@ -29,11 +29,10 @@ pt_wechat_v3_create(pt_slice_t currency, unsigned decimals)
 {
     pt_wechat_v3_t  *conf;
 
-    (void) currency;
-
     conf = calloc(1, sizeof(pt_wechat_v3_t));
 
     if (conf) {
+        conf->currency = currency;
         conf->decimals = decimals;
     }
 
@@ -297,9 +296,7 @@ pt_wechat_v3_check(void *data, const char **why)
         return -1;
     }
 
-    if (pt_hook_check_decimals(conf->decimals, PT_WECHAT_V3_DECIMALS, why)
-        != 0)
-    {
+    if (pt_hook_check_yuan(conf->currency, conf->decimals, why) != 0) {
         return -1;
     }
 

@@ -11,7 +11,6 @@
 #include "pt_secret.h"
 
 
-#define PT_WECHAT_V3_DECIMALS  2
 #define PT_WECHAT_V3_KEYS_MAX  16
 
 
@@ -37,7 +36,8 @@ typedef struct {
 
 
 typedef struct {
-    unsigned             decimals;     /* of the shop's amounts */
+    pt_slice_t           currency;     /* the shop's */
+    unsigned             decimals;
     int64_t              tolerance;    /* ms */
     char                *texts[PT_WECHAT_V3_TEXTS];
     pt_secrets_t         secrets;      /* each has PT_AES_KEY_LEN bytes */

@@ -192,6 +192,8 @@ ngx_http_paytrade_gateway_t *ngx_http_paytrade_find_gateway(
     ngx_http_paytrade_main_conf_t *mcf, pt_slice_t name);
 const pt_setting_t *ngx_http_paytrade_gateway_setting(
     ngx_http_paytrade_gateway_t *gateway, ngx_str_t *name);
+/* Whether its callbacks can pay for anything. */
+ngx_uint_t ngx_http_paytrade_settles(ngx_http_paytrade_gateway_t *gateway);
 /* Says what is wrong with a line of a block; NGX_ERROR. */
 ngx_int_t ngx_http_paytrade_gateway_refuse(ngx_conf_t *cf,
     ngx_http_paytrade_gateway_t *gateway, ngx_http_paytrade_place_t *place,

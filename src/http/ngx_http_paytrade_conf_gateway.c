@@ -382,6 +382,14 @@ ngx_http_paytrade_find_gateway(ngx_http_paytrade_main_conf_t *mcf,
 }
 
 
+ngx_uint_t
+ngx_http_paytrade_settles(ngx_http_paytrade_gateway_t *gateway)
+{
+    return gateway->type->settles == NULL
+           || gateway->type->settles(gateway->conf);
+}
+
+
 ngx_int_t
 ngx_http_paytrade_gateway_refuse(ngx_conf_t *cf,
     ngx_http_paytrade_gateway_t *gateway, ngx_http_paytrade_place_t *place,

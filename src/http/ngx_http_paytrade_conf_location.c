@@ -71,6 +71,12 @@ ngx_http_paytrade_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
         conf->allow = prev->allow;
         conf->handled = prev->handled;
         conf->dry_hold = prev->dry_hold;
+
+        /* that of "limit_except" has to be told which one it is */
+
+        if (clcf->lmt_excpt && clcf->handler == NULL && !prev->dry_hold) {
+            clcf->handler = prev->handler;
+        }
     }
 
     if (conf->handler == NULL) {
@@ -100,6 +106,17 @@ ngx_http_paytrade_merge_handler(ngx_conf_t *cf,
 
         if (conf->dry_run) {
             conf->dry_hold = 1;
+
+            if (clcf->handler == NULL) {
+                ngx_log_error(NGX_LOG_WARN, cf->log, 0,
+                              "\"%V\" is only tried, by \"paytrade_dry_run "
+                              "on\", and location \"%V\" has no other "
+                              "handler: write one, such as \"proxy_pass\" "
+                              "in %V:%ui",
+                              &conf->place.directive, &clcf->name,
+                              &conf->place.file, conf->place.line);
+            }
+
             return NGX_OK;
         }
 
@@ -170,7 +187,25 @@ ngx_http_paytrade_location_needs(ngx_conf_t *cf,
 
     conf->gateway = ngx_http_paytrade_named_gateway(cf, &conf->gateway_name);
 
-    return conf->gateway ? NGX_OK : NGX_ERROR;
+    if (conf->gateway == NULL) {
+        return NGX_ERROR;
+    }
+
+    /* each would be a success, and lost */
+
+    if (!ngx_http_paytrade_settles(conf->gateway)) {
+        ngx_log_error(NGX_LOG_EMERG, cf->log, 0,
+                      "\"%V\": nothing that gateway \"%V\" tells can pay "
+                      "here: write the settings that its type \"%s\" needs "
+                      "for payments into its block, or \"paytrade_verify\" "
+                      "in %V:%ui",
+                      &conf->place.directive, &conf->gateway->name,
+                      conf->gateway->type->name,
+                      &conf->place.file, conf->place.line);
+        return NGX_ERROR;
+    }
+
+    return NGX_OK;
 }
 
 

@@ -145,9 +145,9 @@ ngx_http_paytrade_pay_gateway(ngx_http_request_t *r, pt_problem_e *problem,
 
     pay->gateway = ngx_http_paytrade_find_gateway(ctx->worker->conf,
                                                   pay->pay.gateway);
-    if (pay->gateway == NULL) {
+    if (pay->gateway == NULL || !ngx_http_paytrade_settles(pay->gateway)) {
         *problem = PT_UNKNOWN_GATEWAY;
-        *detail = "there is no gateway of this name";
+        *detail = "there is no gateway of this name that takes payments";
         return NGX_DECLINED;
     }
 

@@ -73,7 +73,7 @@ check_notice(const pt_notice_t *notice)
     check((notice->kind == PT_NOTICE_REFUNDED) == (notice->refunded > 0));
     check((notice->kind == PT_NOTICE_REFUNDED) == (notice->refund_no.len > 0));
     check(notice->refund_no.len == 0 || pt_name_valid(notice->refund_no));
-    check(notice->currency.len == 0);
+    check(pt_slice_eq(notice->currency, pt_slice_lit("CNY")));
 }
 
 

@@ -85,6 +85,7 @@ check_notice(const pt_notice_t *notice)
     check(notice->amount != 0 && notice->amount <= PT_AMOUNT_MAX);
     check(notice->amount > 0 || notice->kind == PT_NOTICE_CLOSED
           || notice->one_refund);
+    check(notice->amount == -1 || notice->kind != PT_NOTICE_CLOSED);
     check(notice->refunded >= 0 && notice->refunded <= PT_AMOUNT_MAX);
     check((notice->kind == PT_NOTICE_REFUNDED) == (notice->refunded > 0));
     check((notice->kind == PT_NOTICE_REFUNDED) == (notice->refund_no.len > 0));

@@ -71,8 +71,16 @@ check_notice(const pt_notice_t *notice)
     check(pt_name_valid(notice->out_trade_no));
     check(pt_name_valid(notice->trade_no));
     check(pt_name_valid(notice->event_id));
-    check(notice->currency.len == 3);
-    check(notice->amount > 0 && notice->amount <= PT_AMOUNT_MAX);
+
+    if (notice->kind == PT_NOTICE_CLOSED) {
+        check(notice->amount == -1);
+        check(notice->currency.len == 3 || notice->currency.len == 0);
+
+    } else {
+        check(notice->amount > 0 && notice->amount <= PT_AMOUNT_MAX);
+        check(notice->currency.len == 3);
+    }
+
     check(notice->refunded >= 0 && notice->refunded <= PT_AMOUNT_MAX);
     check(notice->paid_at >= 0 && notice->paid_at <= PT_TIME_MAX_MS);
     check((notice->kind == PT_NOTICE_REFUNDED) == (notice->refunded > 0));

@@ -607,7 +607,7 @@ function told(c, words) {
         ? Date.parse(p.gmt_payment.replace(' ', 'T') + '+08:00') : 0;
 
     return words.slice(1).join(' ') === [kind, p.out_trade_no, p.trade_no,
-        minor(p.total_amount), number, refunded, at, '-', p.notify_id || '-',
+        minor(p.total_amount), number, refunded, at, 'CNY', p.notify_id || '-',
         0].join(' ');
 }
 

@@ -314,6 +314,27 @@ add('deep and long, of another type', 40, (service, i) => {
     return callback(service, written(m, 'plain'), { both: true });
 });
 
+add('closed without an amount', 60, (service) => {
+    const m = message(service, service === 'minor' ? 'payment.closed'
+                                                   : 'VOID');
+    const o = m.data || m.order;
+    o[service === 'minor' ? 'amount' : 'sum'] = pick([undefined, null, 0, '0',
+                                                      'x']);
+    o.currency = pick([undefined, null, 'usd']);
+    return callback(service, written(m), { both: true });
+});
+
+add('a type that escapes hide, too long', 60, (service, i) => {
+    const type = pick(Object.keys(TYPES[service]));
+    const m = message(service, i % 4 < 2 ? type : 'other');
+    const at = random(type.length);
+    const code = type.charCodeAt(at).toString(16).padStart(4, '0');
+    const hidden = `"${type.slice(0, at)}\\u${code}${type.slice(at + 1)}"`;
+    m.more = '手\n\\'.repeat(20000);
+    return callback(service, written(m, 'ascii').replace(`"${type}"`, hidden),
+                    i % 4 < 2 ? { ours: 'bad_form' } : { both: true });
+});
+
 const VALUES = [undefined, null, '', 'x', 0, -1, 1.5, 1e13 + 1, true, [], {},
                 'a b', '5', '5.00', '0.00', '05', 'usdx'];
 const PATHS = {
@@ -357,7 +378,8 @@ const stricter = {
         !/^[1-9]\d*$/.test(of(c, 'timestamp'))
         || !of(c, 'signature').split(' ')
             .every((item) => /^[^,]+,[^,]+$/.test(item))
-        || c.family === 'doubled members' || /^deep/.test(c.family)],
+        || c.family === 'doubled members'
+        || /^(deep|a type that)/.test(c.family)],
     bad_value: ['an amount, a number or an id that is none', (c) =>
         c.changed || /^ids that/.test(c.family)],
     bad_signature: ['a signature covers bytes', (c) =>
@@ -403,12 +425,13 @@ function told(c, words) {
             back: m.data.refunded, refund: id }
         : { ...m.order, back: m.order.sum };
     const refund = kind === 'refunded';
-    const amount = o.sum === undefined || o.sum === null
+    const amount = kind === 'closed' || o.sum === undefined || o.sum === null
         || (refund && c.service === 'decimal') ? -1 : minor(c.service, o.sum);
 
     return words.slice(1).join(' ') === [kind, o.ref, o.id, amount,
         refund ? o.refund : '-', refund ? minor(c.service, o.back) : 0, 0,
-        o.currency ? o.currency.toUpperCase() : '-', id, 0].join(' ');
+        o.currency && (c.service === 'minor') ? o.currency.toUpperCase()
+                                              : '-', id, 0].join(' ');
 }
 
 

@@ -171,6 +171,32 @@ add('without our number', 60, () => {
                                    undefined)), { both: true });
 });
 
+// In a Payment Link the buyer writes client_reference_id.
+add('sessions of others', 80, () => {
+    const [name, value] = pick([['payment_link', 'plink_1'],
+        ['payment_link', { id: 'plink_1' }], ['mode', 'subscription'],
+        ['mode', 'setup']]);
+    return callback(written(change(event(pick(Object.keys(TYPES)
+        .filter((type) => type.startsWith('checkout')))),
+        `data.object.${name}`, value)), { both: true });
+});
+
+add('numbers of others', 80, () => {
+    const e = event();
+    const other = pick([7, 'cart 1', 'a,b', 'x'.repeat(65), '手机', {}, true]);
+    e.data.object.client_reference_id = other;
+    e.data.object.metadata.pay_no = pick([other, number()]);
+    return callback(written(e), { both: true });
+});
+
+add('closed without an amount', 60, (i) => {
+    const e = event(i % 2 ? 'checkout.session.expired'
+                          : 'payment_intent.canceled');
+    e.data.object[i % 2 ? 'amount_total' : 'amount'] = pick([null, 0]);
+    e.data.object.currency = pick([null, 'usd']);
+    return callback(written(e), { both: true });
+});
+
 add('unpaid sessions', 40, () => callback(written(change(
     event('checkout.session.completed'), 'data.object.payment_status',
     pick(['unpaid', 'no_payment_required']))), { both: true }));
@@ -355,11 +381,24 @@ const exceptions = {
 };
 
 
+// The number of a payment that the shop's own code started.
+function number_of(o) {
+    const own = o.object !== 'checkout.session'
+        || (o.payment_link === undefined || o.payment_link === null)
+           && (o.mode === undefined || o.mode === null
+               || o.mode === 'payment');
+
+    return [o.client_reference_id, (o.metadata || {}).pay_no]
+        .find((s) => own && typeof s === 'string'
+                     && /^[!-+\--~]{1,64}$/.test(s));
+}
+
+
 // What we tell of an accepted event is what stands in it.
 function told(c, words) {
     const e = JSON.parse(c.body.toString());
     const o = e.data && e.data.object ? e.data.object : {};
-    const number = o.client_reference_id || (o.metadata || {}).pay_no;
+    const number = number_of(o);
     let kind = e.object === 'event' && number ? TYPES[e.type] || 'ignored'
         : 'ignored';
 
@@ -371,19 +410,22 @@ function told(c, words) {
     }
 
     if (kind === 'ignored') {
-        return words[1] === kind && words[9] === e.id;
+        const told_of = e.object === 'event' && TYPES[e.type] && number;
+        return words[1] === kind && words[2] === (told_of || '-')
+            && words[9] === e.id;
     }
 
-    const amount = { payment_intent: kind === 'paid' ? o.amount_received
-                                                     : o.amount,
-                     'checkout.session': o.amount_total,
-                     charge: o.amount_captured || o.amount }[o.object];
+    const amount = kind === 'closed' ? -1
+        : { payment_intent: o.amount_received,
+            'checkout.session': o.amount_total,
+            charge: o.amount_captured || o.amount }[o.object];
 
     return words.slice(1).join(' ') === [kind, number,
         o.payment_intent || o.id, amount,
         kind === 'refunded' ? e.id : '-',
         kind === 'refunded' ? o.amount_refunded : 0,
-        (e.created || 0) * 1000, o.currency.toUpperCase(), e.id,
+        (e.created || 0) * 1000, o.currency ? o.currency.toUpperCase() : '-',
+        e.id,
         0].join(' ');
 }
 

@@ -877,6 +877,7 @@ test_too_many(void **state)
 {
     pt_slice_t  most;
 
+    assert_int_equal(PT_NOTICES_MAX, 20);
     most = unit_repeat("{},", PT_NOTICES_MAX);
     most.len--;
 
@@ -998,9 +999,13 @@ test_settings(void **state)
     assert_non_null(strstr(why, "twice"));
     assert_int_equal(pt_adyen.check(fresh, &why), -1);
 
-    for (i = 0; i < PT_SECRETS_MAX; i++) {
-        assert_int_equal(adyen_set(fresh, "hmac_key", ADYEN_KEY "\r\n", &why),
-                         0);
+    assert_int_equal(adyen_set(fresh, "hmac_key", ADYEN_KEY "\r\n", &why), 0);
+    assert_int_equal(adyen_set(fresh, "hmac_key", ADYEN_KEY, &why), -1);
+    assert_non_null(strstr(why, "twice"));
+
+    for (i = 1; i < PT_SECRETS_MAX; i++) {
+        assert_int_equal(adyen_set(fresh, "hmac_key",
+                                   unit_fmt("%064d%c", i, 0).data, &why), 0);
     }
 
     assert_int_equal(adyen_set(fresh, "hmac_key", ADYEN_NEXT, &why), -1);

@@ -115,7 +115,7 @@ test_paid(void **state)
     unit_slice_is(notice.trade_no, "2026112122001448061412345678");
     assert_int_equal(notice.amount, 500000);
     unit_slice_is(notice.event_id, "2026112100222160001048060521461421");
-    assert_int_equal(notice.currency.len, 0);
+    unit_slice_is(notice.currency, "CNY");
     assert_int_equal(notice.refund_no.len, 0);
     assert_int_equal(notice.refunded, 0);
     assert_true(notice.paid_at == INT64_C(1795248000000));
@@ -850,6 +850,16 @@ test_check(void **state)
         assert_true(i == 2 || strstr(why, "paytrade_currency") != NULL);
         pt_alipay.destroy(conf);
     }
+
+    /* callbacks name no currency */
+
+    conf = pt_alipay.create(pt_slice_lit("USD"), 2);
+    complete(conf, &why);
+    assert_int_equal(alipay_set_key(conf, "public_key", world.alipay,
+                                    KEYS_SPKI, &why), 0);
+    assert_int_equal(pt_alipay.check(conf, &why), -1);
+    assert_non_null(strstr(why, "in yuan: set paytrade_currency"));
+    pt_alipay.destroy(conf);
 
     conf = pt_alipay.create(pt_slice_lit("CNY"), 2);
     complete(conf, &why);

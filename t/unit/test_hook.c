@@ -276,6 +276,51 @@ test_mentions(void **state)
 }
 
 
+/* Escapes are the sender's choice. */
+static void
+test_mentions_escaped(void **state)
+{
+    size_t      i;
+    pt_slice_t  word;
+
+    static const struct {
+        const char  *text;
+        int          found;
+    } cases[] = {
+        { "\"a/\xe6\x89\x8b\"", 1 },
+        { "\"a\\/\xe6\x89\x8b\"", 1 },
+        { "\"\\u0061/\xe6\x89\x8b\"", 1 },
+        { "\"\\u0061\\u002F\\u624b\"", 1 },
+        { "\"\\u0061\\u002f\\u624B\"", 1 },
+        { "\"a\\u002f\xe6\x89\x8b\"", 1 },
+        { "x\"\\\"a\\/\xe6\x89\x8b\"", 1 },
+        { "\"\\u0041/\xe6\x89\x8b\"", 0 },
+        { "\"\\u0161/\xe6\x89\x8b\"", 0 },
+        { "\"\\u00e6\"", 0 },
+        { "\"a\\/\xe6\x89\x8b", 0 },
+        { "\"a\\/\xe6\x89\x8bx\"", 0 },
+        { "\"a\\/\xe6\x89\x8b\\u0000\"", 0 },
+        { "\"a\\", 0 }, { "\"a\\u", 0 }, { "\"a\\u002", 0 },
+        { "\"a\\u00 f\xe6\x89\x8b\"", 0 },
+        { "\"\\n\"", 0 }, { "\\", 0 },
+    };
+
+    word = unit_str("a/\xe6\x89\x8b");
+
+    for (i = 0; i < N(cases); i++) {
+        if (pt_hook_mentions(unit_str(cases[i].text), word)
+            != cases[i].found)
+        {
+            fail_msg("%s", cases[i].text);
+        }
+    }
+
+    assert_int_equal(pt_hook_mentions(unit_str("\"a\\\"b\\\\\""),
+                                      unit_str("a\"b\\")), 1);
+    assert_int_equal(pt_hook_mentions(pt_slice_null, word), 0);
+}
+
+
 static void
 test_keep(void **state)
 {
@@ -407,6 +452,27 @@ test_decimals(void **state)
 }
 
 
+static void
+test_yuan(void **state)
+{
+    size_t       i;
+    unsigned     decimals;
+    const char  *why;
+
+    static const char *const  currencies[] = { "CNY", "USD", "cny", "CNYX" };
+
+    for (i = 0; i < N(currencies); i++) {
+        for (decimals = 0; decimals <= 4; decimals++) {
+            why = "CNY 2";
+            assert_int_equal(pt_hook_check_yuan(unit_str(currencies[i]),
+                                                decimals, &why),
+                             i == 0 && decimals == 2 ? 0 : -1);
+            assert_non_null(strstr(why, "CNY 2"));
+        }
+    }
+}
+
+
 #define hook_case(f)  cmocka_unit_test_setup_teardown(f, setup, unit_end)
 
 
@@ -421,10 +487,12 @@ main(void)
         hook_case(test_path_valid),
         hook_case(test_paths),
         hook_case(test_mentions),
+        hook_case(test_mentions_escaped),
         hook_case(test_keep),
         hook_case(test_currency),
         hook_case(test_settings),
         hook_case(test_decimals),
+        hook_case(test_yuan),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -46,8 +46,13 @@ test_add(void **state)
     assert_int_equal(pt_secrets_add(&secrets, unit_repeat("x", 128), &why), 0);
 
     for (i = 1; i < PT_SECRETS_MAX; i++) {
+        assert_int_equal(pt_secrets_add(&secrets, unit_repeat("x", 128), &why),
+                         -1);
+        assert_non_null(strstr(why, "is given twice: remove one"));
+
         assert_int_equal(pt_secrets_add(&secrets, unit_fmt("s%zu", i), &why),
                          0);
+        assert_int_equal(secrets.n, i + 1);
     }
 
     assert_int_equal(pt_secrets_add(&secrets, unit_str("more"), &why), -1);

@@ -249,10 +249,37 @@ test_kinds(void **state)
 
     assert_int_equal(with({ "type", "\"payment.closed\"" },), PT_VERIFY_OK);
     assert_int_equal(notice.kind, PT_NOTICE_CLOSED);
-    assert_int_equal(notice.amount, 500000);
-    assert_int_equal(with({ "type", "\"payment.closed\"" },
-                          { "data.amount", NULL },), PT_VERIFY_OK);
     assert_int_equal(notice.amount, -1);
+    unit_slice_is(notice.currency, "CNY");
+}
+
+
+/* No money came in: neither amount nor currency has to be told. */
+static void
+test_closed(void **state)
+{
+    size_t  i;
+
+    static const char *const  amounts[] = {
+        NULL, "null", "0", "\"0\"", "-1", "\"x\"", "[]",
+    };
+
+    for (i = 0; i < N(amounts); i++) {
+        assert_int_equal(with({ "type", "\"payment.closed\"" },
+                              { "data.amount", amounts[i] },
+                              { "data.refunded", NULL },
+                              { "data.currency", i % 2 ? NULL : "null" },),
+                         PT_VERIFY_OK);
+        assert_int_equal(notice.kind, PT_NOTICE_CLOSED);
+        assert_int_equal(notice.amount, -1);
+        assert_int_equal(notice.currency.len, 0);
+        unit_slice_is(notice.trade_no, "p-1");
+    }
+
+    assert_int_equal(with({ "type", "\"payment.closed\"" },
+                          { "data.currency", "7" },), PT_VERIFY_BAD_VALUE);
+    assert_int_equal(with({ "type", "\"payment.refunded\"" },
+                          { "data.currency", NULL },), PT_VERIFY_MISSING);
 }
 
 
@@ -319,6 +346,10 @@ test_unreadable(void **state)
         "{\"type\":\"payment.succeeded\",\"x\":[[[[[[[[[[[[[[[[[[]]]]]]]]]]]]"
         "]]]]]]}",
         "\xef\xbb\xbf{\"type\":\"payment.closed\"}",
+        "{\"type\":\"payment\\u002esucceeded\",}",
+        "{\"type\":\"\\u0070\\u0061yment.closed\",}",
+        "{\"type\":\"payment.refunde\\u0064\",}",
+        "\xef\xbb\xbf{\"type\":\"order\\u002Epaid\"}",
     };
 
     for (i = 0; i < N(forms); i++) {
@@ -342,6 +373,17 @@ test_unreadable(void **state)
     assert_int_equal(notice.kind, PT_NOTICE_IGNORED);
     assert_int_equal(verify_signed(body, sizeof(body)), PT_VERIFY_OK);
     unit_slice_is(notice.event_id, ID);
+
+    /* escapes that hide nothing are nobody's fault */
+
+    memcpy(body, "{\"a\":\"\\n\\u624b\\/\\u002e\"}   ", 27);
+    assert_int_equal(verify_signed(body, 65537), PT_VERIFY_OK);
+    assert_int_equal(notice.kind, PT_NOTICE_IGNORED);
+
+    conf_is(nothing, { "pay_no_field", "p" }, { "amount_field", "a" },
+            { "paid_type", "order/paid" },);
+    memcpy(body, "{\"type\":\"order\\/paid\"}      ", 27);
+    assert_int_equal(verify_signed(body, 65537), PT_VERIFY_BAD_FORM);
 }
 
 
@@ -942,19 +984,23 @@ test_settings(void **state)
     hook_conf(&pt_standard_webhooks, made, name, value, &why)
 
     assert_int_equal(set("secret", SECRET "\r\n"), 0);
-    assert_int_equal(set("secret", NEXT), 0);
     assert_int_equal(set("secret", unit_fmt("%.*s%c", (int) strlen(NEXT) - 1,
                                             NEXT, 0).data), 0);
+    assert_int_equal(set("secret", NEXT), -1);
+    assert_non_null(strstr(why, "twice"));
     assert_int_equal(set("secret", unit_fmt("whsec_%085dA==%c", 0, 0).data),
                      0);
-    assert_int_equal(set("secret", unit_fmt("whsec_%085dA%c", 0, 0).data), 0);
+    assert_int_equal(set("secret", unit_fmt("whsec_%085dA%c", 0, 0).data), -1);
+    assert_non_null(strstr(why, "twice"));
+    assert_int_equal(set("secret", unit_fmt("whsec_%085dQ%c", 0, 0).data), 0);
     assert_int_equal(set("secret", unit_fmt("whsec_%086dA=%c", 0, 0).data),
                      -1);
     assert_int_equal(set("secret", unit_fmt("whsec_%0200d%c", 0, 0).data),
                      -1);
 
-    for (i = 0; i < 3; i++) {
-        assert_int_equal(set("secret", SECRET), 0);
+    for (i = 0; i < 4; i++) {
+        assert_int_equal(set("secret", unit_fmt("whsec_%032d%c", i, 0).data),
+                         0);
     }
 
     assert_int_equal(set("secret", SECRET), -1);
@@ -984,58 +1030,74 @@ test_settings(void **state)
 }
 
 
+#define PAID                                                                  \
+    { "paid_type", "paid" }, { "pay_no_field", "a" },                         \
+    { "amount_field", "amount" }
+
+
 /* What belongs together. */
 static void
 test_check(void **state)
 {
+    int          paying;
     void        *made;
     size_t       i, k;
     const char  *why;
 
     static const struct {
-        set_t        sets[7];
+        set_t        sets[8];
         const char  *part;             /* NULL: all is well */
     } cases[] = {
         { { { NULL, NULL } }, NULL },
-        { { { "pay_no_field", "a" } }, NULL },
+        { { { "tolerance", "60000" } }, NULL },
+        { { { "pay_no_field", "a" } }, "paid_type" },
+        { { { "amount_field", "a" } }, "paid_type" },
+        { { { "pay_no_field", "a" }, { "amount_field", "b" } }, "paid_type" },
+        { { { "currency_field", "a" } }, "paid_type" },
+        { { { "trade_no_field", "a" } }, "paid_type" },
+        { { { "type_field", "a" } }, "paid_type" },
+        { { { "refunded_field", "a" } }, "paid_type" },
+        { { { "refund_no_field", "a" } }, "paid_type" },
         { { { "mode_field", "a" } }, "mode" },
         { { { "mode", "live" } }, "mode_field" },
         { { { "mode", "live" }, { "mode_field", "a" } }, NULL },
         { { { "paid_type", "a" } }, "pay_no_field" },
-        { { { "closed_type", "a" } }, "pay_no_field" },
-        { { { "closed_type", "a" }, { "pay_no_field", "a" } }, NULL },
+        { { { "closed_type", "a" } }, "paid_type" },
+        { { { "closed_type", "a" }, { "pay_no_field", "a" },
+            { "amount_field", "b" } }, "paid_type" },
+        { { { "closed_type", "a" }, { "paid_type", "b" },
+            { "pay_no_field", "a" }, { "amount_field", "b" } }, NULL },
         { { { "paid_type", "a" }, { "pay_no_field", "a" } }, "amount_field" },
         { { { "paid_type", "a" }, { "amount_field", "a" } }, "pay_no_field" },
         { { { "paid_type", "a" }, { "pay_no_field", "a" },
             { "amount_field", "b" } }, NULL },
-        { { { "refunded_type", "a" }, { "pay_no_field", "a" } },
-          "refunded_field" },
         { { { "refunded_type", "a" }, { "pay_no_field", "a" },
-            { "refunded_field", "b" } }, "trade_no_field" },
-        { { { "refunded_type", "a" }, { "pay_no_field", "a" },
-            { "refunded_field", "b" }, { "trade_no_field", "c" } },
-          "amount_field" },
-        { { { "refunded_type", "a" }, { "pay_no_field", "a" },
-            { "refunded_field", "b" }, { "trade_no_field", "c" },
-            { "amount_field", "b" } }, "amount_field" },
-        { { { "refunded_type", "a" }, { "pay_no_field", "a" },
-            { "refunded_field", "b" }, { "trade_no_field", "c" },
-            { "amount_field", "d" } }, NULL },
-        { { { "refunded_type", "a" }, { "pay_no_field", "a" },
-            { "refunded_field", "b" }, { "trade_no_field", "c" },
-            { "refunds", "single" } }, "refund_no_field" },
-        { { { "refunded_type", "a" }, { "pay_no_field", "a" },
-            { "refunded_field", "b" }, { "trade_no_field", "c" },
-            { "refunds", "single" }, { "refund_no_field", "d" } }, NULL },
+            { "amount_field", "d" }, { "refunded_field", "b" },
+            { "trade_no_field", "c" } }, "paid_type" },
+        { { PAID, { "refunded_type", "a" } }, "refunded_field" },
+        { { PAID, { "refunded_type", "a" }, { "refunded_field", "b" } },
+          "trade_no_field" },
+        { { PAID, { "refunded_type", "a" }, { "refunded_field", "amount" },
+            { "trade_no_field", "c" } }, "amount_field" },
+        { { PAID, { "refunded_type", "a" }, { "refunded_field", "b" },
+            { "trade_no_field", "c" } }, NULL },
+        { { PAID, { "refunded_type", "a" }, { "refunded_field", "b" },
+            { "trade_no_field", "c" }, { "refunds", "single" } },
+          "refund_no_field" },
+        { { PAID, { "refunded_type", "a" }, { "refunded_field", "b" },
+            { "trade_no_field", "c" }, { "refunds", "single" },
+            { "refund_no_field", "d" } }, NULL },
     };
 
     for (i = 0; i < N(cases); i++) {
         made = pt_standard_webhooks.create(pt_slice_lit("CNY"), 2);
         assert_int_equal(set("secret", SECRET), 0);
+        paying = 0;
 
-        for (k = 0; k < 7 && cases[i].sets[k].name; k++) {
+        for (k = 0; k < 8 && cases[i].sets[k].name; k++) {
             assert_int_equal(set(cases[i].sets[k].name,
                                  cases[i].sets[k].value), 0);
+            paying |= strcmp(cases[i].sets[k].name, "paid_type") == 0;
         }
 
         why = NULL;
@@ -1048,6 +1110,9 @@ test_check(void **state)
 
         if (cases[i].part) {
             assert_non_null(strstr(why, cases[i].part));
+
+        } else {
+            assert_int_equal(pt_standard_webhooks.settles(made), paying);
         }
 
         pt_standard_webhooks.destroy(made);
@@ -1064,6 +1129,7 @@ main(void)
     const struct CMUnitTest  tests[] = {
         sw_case(test_vectors),
         sw_case(test_kinds),
+        sw_case(test_closed),
         sw_case(test_ignored),
         sw_case(test_unreadable),
         sw_case(test_values),

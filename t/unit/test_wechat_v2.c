@@ -865,6 +865,44 @@ test_refunds_refused(void **state)
 }
 
 
+/*
+ * WeChat's answers are signed with the same key, and have all that a notice
+ * has: what somebody asked about an unpaid order pays nothing.
+ */
+static void
+test_answers_of_others(void **state)
+{
+    size_t  i;
+
+    static const wechat_tag_t  tags[] = {
+        { "trade_state", "SUCCESS" }, { "trade_state", "NOTPAY" },
+        { "trade_state", "" }, { "trade_state_desc", "x" },
+        { "refund_fee", "1" }, { "refund_id", "5" }, { "refund_count", "0" },
+        { "refund_status_0", "SUCCESS" }, { "refund_fee_0", "1" },
+        { "out_refund_no", "r-1" }, { "out_refund_no_0", "r-1" },
+    };
+
+    for (i = 0; i < N(tags); i++) {
+        if (with({ tags[i].name, tags[i].value },) != PT_VERIFY_BAD_VALUE) {
+            fail_msg("%s", tags[i].name);
+        }
+
+        assert_int_equal(notice.amount, 0);
+
+        assert_int_equal(with({ tags[i].name, tags[i].value },
+                              { "result_code", "FAIL" },),
+                         PT_VERIFY_BAD_VALUE);
+        assert_int_equal(with({ tags[i].name, tags[i].value },
+                              { "mch_id", "1" },), PT_VERIFY_WRONG_MERCHANT);
+        assert_int_equal(envelope({ tags[i].name, tags[i].value },),
+                         PT_VERIFY_BAD_VALUE);
+    }
+
+    assert_int_equal(with({ "trade_stat", "1" }, { "refund", "1" },
+                          { "out_refund", "1" },), PT_VERIFY_OK);
+}
+
+
 static pt_verify_e
 encrypted(const char *s)
 {
@@ -1128,9 +1166,13 @@ test_settings(void **state)
     assert_int_equal(wechat_set(data, "sub_mch_id", "1", &why), 0);
     assert_int_equal(pt_wechat_v2.check(data, &why), -1);
 
-    for (i = 0; i < PT_SECRETS_MAX; i++) {
-        assert_int_equal(wechat_set(data, "api_key", i % 2 ? WECHAT_KEY
-                                    : WECHAT_NEXT_KEY "\r\n", &why), 0);
+    assert_int_equal(wechat_set(data, "api_key", WECHAT_KEY, &why), 0);
+    refused(data, "api_key", WECHAT_KEY "\n", "twice");
+
+    for (i = 1; i < PT_SECRETS_MAX; i++) {
+        assert_int_equal(wechat_set(data, "api_key",
+                                    unit_fmt("%032d\r\n%c", i, 0).data, &why),
+                         0);
         assert_int_equal(pt_wechat_v2.check(data, &why), 0);
     }
 
@@ -1215,6 +1257,7 @@ main(void)
         a_case(test_cut_otherwise),
         a_case(test_refunds),
         a_case(test_refunds_refused),
+        a_case(test_answers_of_others),
         a_case(test_refund_inside),
         a_case(test_not_a_payment),
         a_case(test_types),

@@ -119,11 +119,12 @@ test_secrets(void **state)
     refused("api_v3_key", WECHAT_V3_SECRET "\n" WECHAT_V3_SECRET, "one line");
 
     taken("api_v3_key", WECHAT_V3_SECRET);
-    taken("api_v3_key", WECHAT_V3_SECRET "\n");
-    taken("api_v3_key", WECHAT_V3_SECRET "\r\n");
+    refused("api_v3_key", WECHAT_V3_SECRET "\n", "twice");
+    taken("api_v3_key", WECHAT_V3_OLD_SECRET "\n");
+    refused("api_v3_key", WECHAT_V3_OLD_SECRET, "twice");
 
-    for (i = 3; i < PT_SECRETS_MAX; i++) {
-        taken("api_v3_key", WECHAT_V3_OLD_SECRET);
+    for (i = 2; i < PT_SECRETS_MAX; i++) {
+        taken("api_v3_key", unit_fmt("%032d\r\n%c", i, 0).data);
     }
 
     refused("api_v3_key", WECHAT_V3_SECRET, "too many");
@@ -322,9 +323,17 @@ test_check(void **state)
             assert_int_equal(pt_wechat_v3.check(conf, &why), 0);
 
         } else {
-            check_refused("paytrade_currency");
+            check_refused("set paytrade_currency to \"CNY 2\"");
         }
     }
+
+    /* refunds name no currency */
+
+    pt_wechat_v3.destroy(conf);
+    conf = pt_wechat_v3.create(pt_slice_lit("USD"), 2);
+    complete();
+    assert_int_equal(wechat_v3_certificate(conf, platform, "1", "x", &why), 0);
+    check_refused("takes amounts in yuan: set paytrade_currency to \"CNY 2\"");
 }
 
 
