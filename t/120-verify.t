@@ -86,6 +86,10 @@ _EOC_
         location = /copy { internal; $to_plain }
         location /watch  { mirror /copy/verified; $to_plain }
         location = /copy/verified { internal; $verify $to_plain }
+        location /empty  { mirror /copy/verified; mirror_request_body off;
+                           $to_plain }
+        location /only   { paytrade_notify standard_webhooks;
+                           limit_except GET { allow 127.0.0.1; deny all; } }
         location /auth   { auth_request /check; $to_plain }
         location = /check { internal; $verify $to_plain }
         location /if     { $verify if (\$arg_x) { set \$y 1; } $to_plain }
@@ -512,6 +516,16 @@ $answer = ask('/watch', $bad);
 is($answer->[0], 200, 'the copy that is forged');
 sleep 0.2;
 is($answer->[4], undef, 'does not arrive');
+
+$answer = ask('/empty', $good);
+is($answer->[0], 200, 'a copy without the body');
+sleep 0.2;
+is($answer->[4], undef, 'does not arrive, for it is verified without one');
+
+is(deliver(play('standard_webhooks', 'other', 'x'), '/only')->{status}, 200,
+   'paytrade_notify in limit_except');
+is(deliver(play('standard_webhooks', 'other', 'x', key => 'other'),
+           '/only')->{status}, 400, 'verifies there as everywhere');
 
 $answer = ask('/auth', $good);
 is($answer->[0], 403, 'auth_request comes before the body is read');

@@ -8,6 +8,7 @@ use lib 't/lib';
 use PaytradeShop qw(:DEFAULT raw raw_head status_json);
 use PaytradeGateways;
 use PaytradePlain;
+use IO::Select;
 use IO::Socket::INET;
 use JSON::PP 'decode_json';
 use Test::More;
@@ -200,6 +201,33 @@ is(raw(raw_head('POST', $_, 'Transfer-Encoding: chunked') . "zz\r\n")->[0],
    400, 'a body that is none') for ($notify, '/free') x 4;
 is(send_to($notify, '10.0.5.1'), '200 ignored', 'they do not stay');
 
+
+# What was signed for another shop came from the gateway.
+for (1 .. 3) {
+    my $callback = play('alipay', 'paid', '1763712000123000002',
+                        headers => { 'X-Real-Address' => '10.0.7.1' },
+                        content => sub {
+                            $_[0]{app_id} = '2021000000000009';
+                            return $_[0];
+                        });
+    is(why(deliver($callback, '/notify/alipay')), 'wrong_app',
+       'for another shop');
+}
+
+# A body that does not come.
+my $slow = begin('/free');
+my $slower = begin($notify);
+my $from = time;
+my $left = '';
+
+for my $one ($slow, $slower) {
+    IO::Select->new($one->{socket})->can_read(13);
+    is(sysread($one->{socket}, $left, 1000), 0, 'a body that does not come');
+    cmp_ok(time - $from, '>', 8, 'is waited for');
+    cmp_ok(time - $from, '<', 13, 'for ten seconds');
+}
+is(send_to($notify, '10.0.5.1'), '200 ignored', 'it does not keep its place')
+    for 1 .. 4;
 
 # Kept over a reload, by the zone.
 send_to($notify, '10.0.6.1', @forged);

@@ -194,6 +194,7 @@ typedef struct {
     unsigned                     trying:1;       /* a dry run of a hold */
     unsigned                     tried:1;
     unsigned                     counted:1;      /* in worker->callbacks */
+    ngx_event_t                  body_timer;     /* of a callback */
     pt_slice_t                   page;           /* instead of nginx's HTML */
     void                        *data;           /* of one endpoint */
 } ngx_http_paytrade_ctx_t;
@@ -418,7 +419,6 @@ ngx_int_t ngx_http_paytrade_notify_handler(ngx_http_request_t *r);
  * ngx_http_paytrade_verify.c, ngx_http_paytrade_dry_run.c: before the content;
  * init puts both into their phase.
  */
-ngx_int_t ngx_http_paytrade_verify_handler(ngx_http_request_t *r);
 ngx_int_t ngx_http_paytrade_dry_run_handler(ngx_http_request_t *r);
 ngx_int_t ngx_http_paytrade_verify_init(ngx_conf_t *cf);
 

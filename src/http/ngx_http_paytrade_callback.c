@@ -6,10 +6,15 @@
 #include "ngx_http_paytrade_callback.h"
 
 
+/* Milliseconds from the headers to the end of the body. */
+#define NGX_HTTP_PAYTRADE_CALLBACK_TIME  10000
+
+
 static ngx_msec_t ngx_http_paytrade_callback_wait(ngx_http_request_t *r,
     ngx_http_paytrade_gateway_t *gateway, ngx_uint_t charge);
 static void ngx_http_paytrade_callback_address(ngx_connection_t *c,
     ngx_str_t *address);
+static void ngx_http_paytrade_callback_late(ngx_event_t *ev);
 static void ngx_http_paytrade_callback_cleanup(void *data);
 static void *ngx_http_paytrade_callback_alloc(void *ctx, size_t size);
 static ngx_uint_t ngx_http_paytrade_callback_is_sound(pt_notice_t *notice);
@@ -88,6 +93,18 @@ ngx_http_paytrade_callback_enter(ngx_http_request_t *r,
     ctx->worker->callbacks++;
     ctx->counted = 1;
 
+    /* a trial leaves slow clients to the other server */
+
+    if (plcf->dry_run && plcf->verify) {
+        return NGX_HTTP_PAYTRADE_CALLBACK_NONE;
+    }
+
+    ctx->body_timer.handler = ngx_http_paytrade_callback_late;
+    ctx->body_timer.data = r;
+    ctx->body_timer.log = r->connection->log;
+
+    ngx_add_timer(&ctx->body_timer, NGX_HTTP_PAYTRADE_CALLBACK_TIME);
+
     return NGX_HTTP_PAYTRADE_CALLBACK_NONE;
 }
 
@@ -99,6 +116,43 @@ ngx_http_paytrade_callback_leave(ngx_http_paytrade_ctx_t *ctx)
         ctx->counted = 0;
         ctx->worker->callbacks--;
     }
+
+    if (ctx->body_timer.timer_set) {
+        ngx_del_timer(&ctx->body_timer);
+    }
+}
+
+
+/*
+ * Each body that is being read takes one of a bounded number of places: a
+ * client that sends a byte now and then must not keep it.
+ */
+static void
+ngx_http_paytrade_callback_late(ngx_event_t *ev)
+{
+    ngx_connection_t              *c;
+    ngx_http_request_t            *r;
+    ngx_http_paytrade_gateway_t   *gateway;
+    ngx_http_paytrade_loc_conf_t  *plcf;
+
+    r = ev->data;
+    c = r->connection;
+
+    ngx_http_set_log_request(c->log, r);
+
+    plcf = ngx_http_get_module_loc_conf(r, ngx_http_paytrade_module);
+    gateway = plcf->verify ? plcf->verify : plcf->gateway;
+
+    ngx_http_paytrade_callback_tell(r, "turned away",
+                                    pt_slice_lit("its body did not come in "
+                                                 "time"));
+    ngx_http_paytrade_callback_count(r, gateway,
+                                     NGX_HTTP_PAYTRADE_CALLBACK_UNAVAILABLE);
+    (void) ngx_http_paytrade_callback_wait(r, gateway, 1);
+
+    c->timedout = 1;
+
+    ngx_http_paytrade_finish(r, NGX_HTTP_REQUEST_TIME_OUT);
 }
 
 
@@ -386,7 +440,21 @@ ngx_http_paytrade_callback_refused(ngx_http_request_t *r,
     ngx_http_paytrade_callback_count(r, gateway,
                                  NGX_HTTP_PAYTRADE_CALLBACK_REFUSED + result);
 
-    if (result != PT_VERIFY_NO_MEMORY) {
+    switch (result) {
+
+    /*
+     * What the gateway has signed for somebody else came from the gateway:
+     * whoever makes it send that must not shut it out.
+     */
+
+    case PT_VERIFY_WRONG_APP:
+    case PT_VERIFY_WRONG_MERCHANT:
+    case PT_VERIFY_WRONG_SELLER:
+    case PT_VERIFY_WRONG_MODE:
+    case PT_VERIFY_NO_MEMORY:
+        return;
+
+    default:
         (void) ngx_http_paytrade_callback_wait(r, gateway, 1);
     }
 }

@@ -19,6 +19,7 @@ static ngx_int_t ngx_http_paytrade_dry_run_ask(ngx_http_request_t *r,
     pt_slice_t sale);
 static void ngx_http_paytrade_dry_run_answer(ngx_http_request_t *r,
     ngx_http_paytrade_call_t *call);
+static void ngx_http_paytrade_dry_run_wait(ngx_http_request_t *r);
 static void ngx_http_paytrade_dry_run_resume(ngx_http_request_t *r);
 static ngx_int_t ngx_http_paytrade_dry_run_word(ngx_http_request_t *r,
     ngx_uint_t counter, const char *word);
@@ -84,6 +85,7 @@ ngx_http_paytrade_dry_run_body(ngx_http_request_t *r)
     r->preserve_body = 1;
 
     if (ngx_http_paytrade_dry_run_read(r) == NGX_HTTP_PAYTRADE_WAITS) {
+        ngx_http_paytrade_dry_run_wait(r);
         return;
     }
 
@@ -185,7 +187,10 @@ ngx_http_paytrade_dry_run_located(ngx_http_request_t *r, pt_slice_t sale)
                                                       : PT_UNKNOWN_ITEM);
     }
 
-    if (rc != NGX_HTTP_PAYTRADE_WAITS) {
+    if (rc == NGX_HTTP_PAYTRADE_WAITS) {
+        ngx_http_paytrade_dry_run_wait(r);
+
+    } else {
         ngx_http_paytrade_dry_run_resume(r);
     }
 }
@@ -230,6 +235,14 @@ ngx_http_paytrade_dry_run_answer(ngx_http_request_t *r,
     }
 
     ngx_http_paytrade_dry_run_resume(r);
+}
+
+
+/* Whether a client that leaves meanwhile counts is for the other server. */
+static void
+ngx_http_paytrade_dry_run_wait(ngx_http_request_t *r)
+{
+    r->read_event_handler = ngx_http_block_reading;
 }
 
 

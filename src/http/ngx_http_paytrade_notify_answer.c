@@ -56,11 +56,10 @@ ngx_http_paytrade_notify_settle(ngx_http_request_t *r)
     static const struct {
         const char  *word;
         int64_t      argc;
-    } *kind, kinds[] = {
-        { "paid", 6 },                         /* PT_NOTICE_PAID */
-        { "refunded", 8 },
-        { "closed", 4 },
-        { "refund", 8 },                       /* told by its number */
+    } *kind, by_number = { "refund", 8 }, kinds[] = {
+        [PT_NOTICE_PAID] = { "paid", 6 },
+        [PT_NOTICE_REFUNDED] = { "refunded", 8 },
+        [PT_NOTICE_CLOSED] = { "closed", 4 },
     };
 
     ctx = ngx_http_get_module_ctx(r, ngx_http_paytrade_module);
@@ -75,7 +74,7 @@ ngx_http_paytrade_notify_settle(ngx_http_request_t *r)
     kind = &kinds[notice->kind];
 
     if (notice->kind == PT_NOTICE_REFUNDED && notice->one_refund) {
-        kind = &kinds[3];
+        kind = &by_number;
     }
 
     ngx_http_paytrade_call_str(call, kind->word);

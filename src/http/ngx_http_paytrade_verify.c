@@ -9,6 +9,7 @@
 #include "ngx_http_paytrade_callback.h"
 
 
+static ngx_int_t ngx_http_paytrade_verify_handler(ngx_http_request_t *r);
 static ngx_int_t ngx_http_paytrade_verify_read(ngx_http_request_t *r);
 static void ngx_http_paytrade_verify_body(ngx_http_request_t *r);
 static ngx_int_t ngx_http_paytrade_verify_request(ngx_http_request_t *r);
@@ -46,7 +47,7 @@ ngx_http_paytrade_verify_init(ngx_conf_t *cf)
  * It is called again when the body is there, and by a redirect into another
  * location, for which nginx has forgotten the context.
  */
-ngx_int_t
+static ngx_int_t
 ngx_http_paytrade_verify_handler(ngx_http_request_t *r)
 {
     ngx_int_t                      rc;
@@ -190,7 +191,10 @@ ngx_http_paytrade_verify_request(ngx_http_request_t *r)
 }
 
 
-/* The body is that of the main request, also for a subrequest. */
+/*
+ * A subrequest has the body of its parent, or one of its own: that which is
+ * handed on.
+ */
 static pt_verify_e
 ngx_http_paytrade_verify_raw(ngx_http_request_t *r, ngx_pool_t *pool,
     ngx_uint_t *callback)
@@ -205,11 +209,13 @@ ngx_http_paytrade_verify_raw(ngx_http_request_t *r, ngx_pool_t *pool,
 
     /* not read, not as a whole, or thrown away */
 
-    if (r->main->request_body == NULL || r->main->reading_body) {
+    if (r->request_body == NULL || r->main->request_body == NULL
+        || r->main->reading_body)
+    {
         return PT_VERIFY_MISSING;
     }
 
-    rc = ngx_http_paytrade_raw_body(r->main->request_body, pool,
+    rc = ngx_http_paytrade_raw_body(r->request_body, pool,
                                     plcf->callback_size, &body);
 
     if (rc == NGX_DECLINED) {

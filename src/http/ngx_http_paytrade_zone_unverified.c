@@ -18,8 +18,8 @@
 /* All zeroes: free. */
 typedef struct {
     uint64_t                        hash;
+    ngx_msec_t                      last;      /* when it was charged */
     uint32_t                        level;
-    uint32_t                        last;      /* ms, when it was charged */
 } ngx_http_paytrade_stranger_t;
 
 
@@ -109,7 +109,7 @@ ngx_http_paytrade_zone_unverified(ngx_shm_zone_t *shm_zone,
         }
 
         entry->level = level;
-        entry->last = (uint32_t) ngx_current_msec;
+        entry->last = ngx_current_msec;
     }
 
     ngx_shmtx_unlock(&shpool->mutex);
@@ -157,13 +157,11 @@ static ngx_http_paytrade_stranger_t *
 ngx_http_paytrade_stranger_find(ngx_http_paytrade_strangers_t *strangers,
     uint64_t hash, ngx_http_paytrade_stranger_t **victim)
 {
-    uint32_t                       now;
     ngx_uint_t                     i;
     ngx_http_paytrade_stranger_t  *set, *oldest;
 
     set = &strangers->entries[(hash & strangers->mask)
                               * NGX_HTTP_PAYTRADE_UNVERIFIED_WAYS];
-    now = (uint32_t) ngx_current_msec;
     oldest = set;
 
     for (i = 0; i < NGX_HTTP_PAYTRADE_UNVERIFIED_WAYS; i++) {
@@ -172,7 +170,8 @@ ngx_http_paytrade_stranger_find(ngx_http_paytrade_strangers_t *strangers,
         }
 
         if (oldest->hash
-            && (set[i].hash == 0 || now - set[i].last > now - oldest->last))
+            && (set[i].hash == 0
+                || (ngx_msec_int_t) (set[i].last - oldest->last) < 0))
         {
             oldest = &set[i];
         }
@@ -188,17 +187,19 @@ static uint32_t
 ngx_http_paytrade_stranger_level(ngx_http_paytrade_stranger_t *entry,
     ngx_uint_t rate)
 {
-    uint64_t  gone;
+    ngx_msec_int_t  gone;
 
-    gone = (uint32_t) ngx_current_msec - entry->last;
+    gone = (ngx_msec_int_t) (ngx_current_msec - entry->last);
 
     /* a worker's clock may stand a little behind another's */
 
-    if (gone > UINT32_MAX / 2) {
+    if (gone <= 0) {
         return entry->level;
     }
 
-    gone = gone * rate / 1000;
+    if ((uint64_t) gone > (uint64_t) entry->level * 1000 / rate) {
+        return 0;
+    }
 
-    return gone < entry->level ? entry->level - (uint32_t) gone : 0;
+    return entry->level - (uint32_t) ((uint64_t) gone * rate / 1000);
 }
