@@ -99,6 +99,8 @@ mutants: deps-test
 bench: deps-test
 	@$(MAKE) -s -j$(JOBS) module
 	@bench/run
+	@[ -e $(BUILD)/sdk/complete ] || t/tools/test sdk
+	@bench/callbacks
 
 # As root: it makes Debian trees with debootstrap and mounts in them.
 image-replay: FORCE
