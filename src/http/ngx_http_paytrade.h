@@ -383,13 +383,16 @@ void ngx_http_paytrade_set_payment_vars(ngx_http_request_t *r,
     pt_slice_t pay_no, pt_slice_t trade_no, int64_t amount);
 
 /*
- * ngx_http_paytrade_hold.c: the parts of a hold.  read as read_user; call
- * returns what ngx_http_paytrade_call_redis does; look: it takes nothing.
+ * ngx_http_paytrade_hold.c: the parts of a hold.  read as read_user; sale as
+ * ngx_http_paytrade_locate, or NGX_ABORT when the zone knows that the SKU is
+ * sold out; call returns what ngx_http_paytrade_call_redis does; look: it takes
+ * nothing.  The sale may point into sku.
  */
 ngx_int_t ngx_http_paytrade_hold_read(ngx_http_request_t *r, pt_slice_t body,
     pt_problem_e *problem, const char **detail);
-ngx_uint_t ngx_http_paytrade_hold_is_sold_out(ngx_http_request_t *r,
-    ngx_http_paytrade_sku_t *sku);
+ngx_int_t ngx_http_paytrade_hold_sale(ngx_http_request_t *r,
+    ngx_http_paytrade_sku_t *sku, pt_slice_t *sale,
+    ngx_http_paytrade_located_pt located);
 ngx_int_t ngx_http_paytrade_hold_call(ngx_http_request_t *r, pt_slice_t sale,
     ngx_uint_t look, ngx_http_paytrade_call_pt handler);
 

@@ -131,28 +131,11 @@ ngx_http_paytrade_dry_run_read(ngx_http_request_t *r)
 static ngx_int_t
 ngx_http_paytrade_dry_run_start(ngx_http_request_t *r)
 {
-    pt_line_t                *line;
-    pt_slice_t                sale;
-    ngx_http_paytrade_ctx_t  *ctx;
-    ngx_http_paytrade_sku_t   sku;
+    pt_slice_t               sale;
+    ngx_http_paytrade_sku_t  sku;
 
-    ctx = ngx_http_get_module_ctx(r, ngx_http_paytrade_module);
-    line = &ctx->hold.lines[0];
-
-    ngx_http_paytrade_zone_find(ctx->worker->conf->shm_zone, line->sku, &sku);
-
-    if (sku.known == NGX_HTTP_PAYTRADE_SKU_KNOWN
-        && ngx_http_paytrade_hold_is_sold_out(r, &sku))
-    {
-        return ngx_http_paytrade_dry_run_problem(r, PT_SOLD_OUT);
-    }
-
-    if (ctx->hold.sale.len) {
-        return ngx_http_paytrade_dry_run_ask(r, ctx->hold.sale);
-    }
-
-    switch (ngx_http_paytrade_locate(r, line->sku, &sale,
-                                     ngx_http_paytrade_dry_run_located))
+    switch (ngx_http_paytrade_hold_sale(r, &sku, &sale,
+                                        ngx_http_paytrade_dry_run_located))
     {
 
     case NGX_OK:
@@ -163,6 +146,9 @@ ngx_http_paytrade_dry_run_start(ngx_http_request_t *r)
 
     case NGX_DECLINED:
         return ngx_http_paytrade_dry_run_problem(r, PT_UNKNOWN_ITEM);
+
+    case NGX_ABORT:
+        return ngx_http_paytrade_dry_run_problem(r, PT_SOLD_OUT);
 
     default:
         return ngx_http_paytrade_dry_run_problem(r, PT_UNAVAILABLE);

@@ -15,6 +15,8 @@ static void ngx_http_paytrade_hold_cleanup(void *data);
 static ngx_int_t ngx_http_paytrade_hold_start(ngx_http_request_t *r);
 static void ngx_http_paytrade_hold_located(ngx_http_request_t *r,
     pt_slice_t sale);
+static ngx_uint_t ngx_http_paytrade_hold_is_sold_out(ngx_http_request_t *r,
+    ngx_http_paytrade_sku_t *sku);
 static ngx_int_t ngx_http_paytrade_hold_submit(ngx_http_request_t *r,
     pt_slice_t sale);
 static ngx_int_t ngx_http_paytrade_hold_list(ngx_http_request_t *r);
@@ -124,41 +126,15 @@ ngx_http_paytrade_hold_cleanup(void *data)
 static ngx_int_t
 ngx_http_paytrade_hold_start(ngx_http_request_t *r)
 {
-    ngx_int_t                 rc;
-    pt_line_t                *line;
     pt_slice_t                sale;
     ngx_http_paytrade_ctx_t  *ctx;
     ngx_http_paytrade_sku_t   sku;
 
     ctx = ngx_http_get_module_ctx(r, ngx_http_paytrade_module);
-    line = &ctx->hold.lines[0];
 
-    ngx_http_paytrade_zone_find(ctx->worker->conf->shm_zone, line->sku, &sku);
-
-    if (sku.known == NGX_HTTP_PAYTRADE_SKU_KNOWN) {
-
-        if (ngx_http_paytrade_hold_is_sold_out(r, &sku)) {
-            ngx_http_paytrade_count(ctx->worker->conf->shm_zone,
-                                    NGX_HTTP_PAYTRADE_SOLDOUT_CACHED, 1);
-
-            return ngx_http_paytrade_hold_sold_out(r, line->sku, 0,
-                                                   sku.retry_ms);
-        }
-
-        sale = ctx->hold.sale.len ? ctx->hold.sale
-                                  : pt_slice(sku.sale, sku.sale_len);
-
-        return ngx_http_paytrade_hold_submit(r, sale);
-    }
-
-    if (ctx->hold.sale.len) {
-        return ngx_http_paytrade_hold_submit(r, ctx->hold.sale);
-    }
-
-    rc = ngx_http_paytrade_locate(r, line->sku, &sale,
-                                  ngx_http_paytrade_hold_located);
-
-    switch (rc) {
+    switch (ngx_http_paytrade_hold_sale(r, &sku, &sale,
+                                        ngx_http_paytrade_hold_located))
+    {
 
     case NGX_OK:
         return ngx_http_paytrade_hold_submit(r, sale);
@@ -170,9 +146,50 @@ ngx_http_paytrade_hold_start(ngx_http_request_t *r)
         return ngx_http_paytrade_reply_problem(r, PT_UNKNOWN_ITEM,
                                                "no such item is on sale");
 
+    case NGX_ABORT:
+        ngx_http_paytrade_count(ctx->worker->conf->shm_zone,
+                                NGX_HTTP_PAYTRADE_SOLDOUT_CACHED, 1);
+
+        return ngx_http_paytrade_hold_sold_out(r, ctx->hold.lines[0].sku, 0,
+                                               sku.retry_ms);
+
     default:
         return ngx_http_paytrade_started(r, NGX_DECLINED);
     }
+}
+
+
+ngx_int_t
+ngx_http_paytrade_hold_sale(ngx_http_request_t *r,
+    ngx_http_paytrade_sku_t *sku, pt_slice_t *sale,
+    ngx_http_paytrade_located_pt located)
+{
+    pt_hold_t                *hold;
+    ngx_http_paytrade_ctx_t  *ctx;
+
+    ctx = ngx_http_get_module_ctx(r, ngx_http_paytrade_module);
+    hold = &ctx->hold;
+
+    ngx_http_paytrade_zone_find(ctx->worker->conf->shm_zone,
+                                hold->lines[0].sku, sku);
+
+    if (sku->known == NGX_HTTP_PAYTRADE_SKU_KNOWN
+        && ngx_http_paytrade_hold_is_sold_out(r, sku))
+    {
+        return NGX_ABORT;
+    }
+
+    if (hold->sale.len) {
+        *sale = hold->sale;
+        return NGX_OK;
+    }
+
+    if (sku->known == NGX_HTTP_PAYTRADE_SKU_KNOWN) {
+        *sale = pt_slice(sku->sale, sku->sale_len);
+        return NGX_OK;
+    }
+
+    return ngx_http_paytrade_locate(r, hold->lines[0].sku, sale, located);
 }
 
 
@@ -204,7 +221,7 @@ ngx_http_paytrade_hold_located(ngx_http_request_t *r, pt_slice_t sale)
  * Only for a single SKU at the right price, so that the order of refusals
  * stays as documented, and not for a buyer who may have a hold to find again.
  */
-ngx_uint_t
+static ngx_uint_t
 ngx_http_paytrade_hold_is_sold_out(ngx_http_request_t *r,
     ngx_http_paytrade_sku_t *sku)
 {

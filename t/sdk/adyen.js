@@ -11,12 +11,12 @@
 
 'use strict';
 
-const { spawnSync } = require('node:child_process');
 const crypto = require('node:crypto');
-const fs = require('node:fs');
-const os = require('node:os');
 const path = require('node:path');
 const { isUtf8 } = require('node:buffer');
+const compare = require('./lib/compare.js');
+
+const { file, pick, random, report, shuffled } = compare;
 
 const [modules, program] = process.argv.slice(2);
 const { default: HmacValidator } = require(path.resolve(modules,
@@ -25,45 +25,6 @@ const { default: HmacValidator } = require(path.resolve(modules,
 const MERCHANT = 'TestMerchant';
 const TYPE = 'Content-Type:' + hex('application/json; charset=utf-8');
 
-const seed = Number(process.env.SEED || Date.now() % 1e9);
-let state = seed;
-let tests = 0;
-let failures = 0;
-
-
-function random(n) {
-    state = (state + 0x9e3779b9) >>> 0;
-    let z = state;
-    z = Math.imul(z ^ (z >>> 16), 0x21f0aaad);
-    z = Math.imul(z ^ (z >>> 15), 0x735a2d97);
-    return ((z ^ (z >>> 15)) >>> 0) % n;
-}
-
-
-function pick(list) {
-    return list[random(list.length)];
-}
-
-
-function shuffle(list) {
-    for (let i = list.length - 1; i > 0; i--) {
-        const k = random(i + 1);
-        [list[i], list[k]] = [list[k], list[i]];
-    }
-    return list;
-}
-
-
-function report(good, name, why) {
-    tests++;
-    failures += !good;
-    console.log(`${good ? 'ok' : 'not ok'} ${tests} - ${name}`);
-    for (const line of why || []) {
-        console.log(`#   ${line}`);
-    }
-}
-
-
 function hex(data) {
     return 'x' + Buffer.from(data).toString('hex');
 }
@@ -71,37 +32,23 @@ function hex(data) {
 
 // Keys and the program.
 
-const dir = fs.mkdtempSync(path.join(os.tmpdir(), 'paytrade-sdk-'));
-process.on('exit', () => fs.rmSync(dir, { recursive: true }));
-
 const keys = {};
+const files = {};
 
 for (const name of ['old', 'new', 'other']) {
     keys[name] = crypto.randomBytes(32).toString('hex');
     keys[name] = name === 'old' ? keys[name].toUpperCase() : keys[name];
-    fs.writeFileSync(path.join(dir, name), keys[name] + '\n', { mode: 0o600 });
+    files[name] = file(name, keys[name] + '\n');
 }
 
 
 function ask(lines) {
-    const result = spawnSync(program, ['adyen', `merchant_account=${MERCHANT}`,
-        `hmac_key=${path.join(dir, 'old')}`,
-        `hmac_key=${path.join(dir, 'new')}`, 'mode=test'], {
-        input: lines.join('\n') + '\n', encoding: 'utf8',
-        maxBuffer: 1 << 28, timeout: 60000,
-        env: { ...process.env, CURRENCY: 'EUR', DECIMALS: '2' } });
+    process.env.CURRENCY = 'EUR';
+    process.env.DECIMALS = '2';
 
-    if (result.status !== 0) {
-        throw new Error(`${program}: ${result.stderr} ${result.signal}`);
-    }
-
-    const answers = result.stdout.trimEnd().split('\n');
-
-    if (answers.length !== lines.length) {
-        throw new Error(`${answers.length} answers for ${lines.length}`);
-    }
-
-    return answers;
+    return compare.ask(program, 'adyen', [['merchant_account', MERCHANT],
+        ['hmac_key', files.old], ['hmac_key', files.new],
+        ['mode', 'test']], lines);
 }
 
 
@@ -177,17 +124,6 @@ function sign(item, key, text) {
 
     return { ...item, additionalData: { ...item.additionalData,
                                         hmacSignature: mac } };
-}
-
-
-function shuffled(value) {
-    if (Array.isArray(value)) {
-        return value.map(shuffled);
-    }
-
-    return value && typeof value === 'object'
-        ? Object.fromEntries(shuffle(Object.entries(value))
-            .map(([name, v]) => [name, shuffled(v)])) : value;
 }
 
 
@@ -537,7 +473,7 @@ function wrong(c, answer) {
 }
 
 
-function compare() {
+function judge() {
     const answers = ask(cases.map((c) => `verify 0 ${hex(c.body)} ${TYPE}`));
     const families = new Map();
     const classes = {};
@@ -577,7 +513,5 @@ function compare() {
 }
 
 
-console.log(`# SEED=${seed}`);
-compare();
-console.log(`1..${tests}`);
-process.exitCode = failures ? 1 : 0;
+judge();
+compare.finish();

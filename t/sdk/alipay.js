@@ -16,9 +16,11 @@ const { spawnSync } = require('node:child_process');
 const crypto = require('node:crypto');
 const fs = require('node:fs');
 const { createRequire } = require('node:module');
-const os = require('node:os');
 const path = require('node:path');
 const querystring = require('node:querystring');
+const compare = require('./lib/compare.js');
+
+const { dir, pick, random, report, seed, shuffle } = compare;
 
 const [modules, program] = process.argv.slice(2);
 const { AlipaySdk } = createRequire(path.resolve(modules, 'x'))('alipay-sdk');
@@ -31,49 +33,8 @@ const NOTIFY = 'https://shop.example.com/notify/alipay?a=1&b=%E6%89%8B';
 const RETURN = 'https://shop.example.com/paid?x="1"';
 const QUIT = 'https://shop.example.com/back';
 
-const seed = Number(process.env.SEED || Date.now() % 1e9);
-let state = seed;
-let tests = 0;
-let failures = 0;
-
-
-function random(n) {
-    state = (state + 0x9e3779b9) >>> 0;
-    let z = state;
-    z = Math.imul(z ^ (z >>> 16), 0x21f0aaad);
-    z = Math.imul(z ^ (z >>> 15), 0x735a2d97);
-    return ((z ^ (z >>> 15)) >>> 0) % n;
-}
-
-
-function pick(list) {
-    return list[random(list.length)];
-}
-
-
-function shuffle(list) {
-    for (let i = list.length - 1; i > 0; i--) {
-        const k = random(i + 1);
-        [list[i], list[k]] = [list[k], list[i]];
-    }
-    return list;
-}
-
-
-function report(good, name, why) {
-    tests++;
-    failures += !good;
-    console.log(`${good ? 'ok' : 'not ok'} ${tests} - ${name}`);
-    for (const line of why || []) {
-        console.log(`#   ${line}`);
-    }
-}
-
 
 // Keys and the program.
-
-const dir = fs.mkdtempSync(path.join(os.tmpdir(), 'paytrade-sdk-'));
-process.on('exit', () => fs.rmSync(dir, { recursive: true }));
 
 const keys = {};
 
@@ -95,24 +56,9 @@ const SETTINGS = {
 
 // The answers of our gateway; a setting that is null is left out.
 function ask(lines, settings) {
-    const all = Object.entries({ ...SETTINGS, ...settings })
-        .filter(([, value]) => value !== null);
-    const result = spawnSync(program, ['alipay'].concat(
-        all.map(([name, value]) => `${name}=${value}`)), {
-        input: lines.join('\n') + '\n', encoding: 'utf8',
-        maxBuffer: 1 << 28, timeout: 60000 });
-
-    if (result.status !== 0) {
-        throw new Error(`${program}: ${result.stderr} ${result.signal}`);
-    }
-
-    const answers = result.stdout.trimEnd().split('\n');
-
-    if (answers.length !== lines.length) {
-        throw new Error(`${answers.length} answers for ${lines.length}`);
-    }
-
-    return answers;
+    return compare.ask(program, 'alipay',
+        Object.entries({ ...SETTINGS, ...settings })
+            .filter(([, value]) => value !== null), lines);
 }
 
 
@@ -856,12 +802,10 @@ function compare_numbers() {
 }
 
 
-console.log(`# SEED=${seed}`);
 compare_callbacks();
 compare_links('all settings', { return_url: RETURN, quit_url: QUIT }, sdk);
 compare_links('few settings', {}, sdk);
 compare_links('certificate mode', { ...CERTIFICATES, return_url: RETURN,
                                     public_key: null }, sdk_certificates);
 compare_numbers();
-console.log(`1..${tests}`);
-process.exitCode = failures ? 1 : 0;
+compare.finish();

@@ -223,5 +223,5 @@ function finish() {
 }
 
 
-module.exports = { STYLES, ask, change, file, finish, flip, judge, line, pick,
-                   random, report };
+module.exports = { STYLES, ask, change, dir, file, finish, flip, judge, line,
+                   pick, random, report, seed, shuffle, shuffled };
