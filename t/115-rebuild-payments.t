@@ -133,7 +133,8 @@ my $lost = pay_no('u2', my $lost_order = buy('u2', 'c30',
 ok(journal_drained(), 'PostgreSQL knows that too');
 put_back_redis('older');
 ok(wait_for_stock('c30', 17), 'put back: rebuilt');
-is(status_of("/orders/$kept_order", 'u1'), 'paid', 'put back: it is paid');
+is(status_of("/orders/$kept_order", 'u1'), 'paid', 'put back: it is paid')
+    or diag(log_text());
 is(answered(notify($kept_body)), '200 success', 'put back: a duplicate');
 is(answered(notify(callback($lost, '39.90'))), '200 success',
    'put back: a payment made after the copy is paid');
