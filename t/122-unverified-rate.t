@@ -88,7 +88,15 @@ is($answer->[0], 429, 'the body need not come');
 # IPv6, and what realip does not know.
 is(send_to($notify, '2001:db8::1', @forged), '400 bad_signature', 'IPv6');
 is(send_to($notify, '2001:db8::1', @forged), '429 throttled', 'again');
-is(send_to($notify, '2001:db8::2', @forged), '400 bad_signature', 'another');
+is(send_to($notify, '2001:db8::2', @forged), '429 throttled',
+   'another address of the same network');
+is(send_to($notify, '2001:db8:0:1::1', @forged), '400 bad_signature',
+   'another network');
+is(send_to($notify, '::ffff:10.0.5.1', @forged), '400 bad_signature',
+   'IPv4 in IPv6');
+is(send_to($notify, '::ffff:10.0.5.2', @forged), '400 bad_signature',
+   'is an address of its own');
+is(send_to($notify, '10.0.5.2', @forged), '429 throttled', 'the same as in IPv4');
 
 # It comes back with time.
 ok(until_true(sub { send_to($notify, '10.0.0.1') eq '200 ignored' }, 5),

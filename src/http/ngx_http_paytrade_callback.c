@@ -187,7 +187,10 @@ ngx_http_paytrade_callback_wait(ngx_http_request_t *r,
 }
 
 
-/* As $binary_remote_addr, which knows what realip has found. */
+/*
+ * As $binary_remote_addr, which knows what realip has found, but of IPv6 the
+ * network of 64 bits: a host has as many addresses in it as it likes.
+ */
 static void
 ngx_http_paytrade_callback_address(ngx_connection_t *c, ngx_str_t *address)
 {
@@ -202,7 +205,13 @@ ngx_http_paytrade_callback_address(ngx_connection_t *c, ngx_str_t *address)
     case AF_INET6:
         sin6 = (struct sockaddr_in6 *) c->sockaddr;
         address->data = sin6->sin6_addr.s6_addr;
-        address->len = sizeof(struct in6_addr);
+        address->len = 8;
+
+        if (IN6_IS_ADDR_V4MAPPED(&sin6->sin6_addr)) {
+            address->data += 12;
+            address->len = 4;
+        }
+
         break;
 #endif
 
