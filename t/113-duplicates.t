@@ -43,27 +43,40 @@ is(status_json()->{callbacks}{alipay}{duplicate}, 49, 'the others are known');
 ok(stop_nginx(), 'nginx leaves');
 
 
-# While Redis does not answer, callbacks gather; then they go in one batch.
+# While Redis does not answer, callbacks gather; then they go in batches.
 start_nginx(workers => 1, http => $http);
 
 my $calls = sub { status_json()->{redis}{scripts}{settle}{calls} };
+
+
+# Pauses Redis for half a second.
+sub pausing {
+    my $state = 0;
+
+    return sub {
+        my ($elapsed) = @_;
+
+        if ($state == 0) {
+            pause_redis(1);
+            $state = 1;
+
+        } elsif ($state == 1 && $elapsed > 0.5) {
+            pause_redis(0);
+            $state = 2;
+        }
+    };
+}
+
+
 my $before = $calls->();
-my $state = 0;
-
-fifty('in one batch', 'u2', 51, sub {
-    my ($elapsed) = @_;
-
-    if ($state == 0) {
-        pause_redis(1);
-        $state = 1;
-
-    } elsif ($state == 1 && $elapsed > 0.5) {
-        pause_redis(0);
-        $state = 2;
-    }
-});
+fifty('in one batch', 'u2', 51, pausing());
 cmp_ok($calls->() - $before, '<=', 5, 'few calls took them all');
 is(psql('SELECT count(*) FROM paytrade.payments'), '2', 'two payments in all');
+
+# One went before Redis was paused, or none; of the others 64 go in a call.
+$before = $calls->();
+fifty('in several', 'u3', 200, pausing());
+cmp_ok($calls->() - $before, '>=', 4, 'no call took more than 64');
 
 
 # Different ones, fifty times each, mixed.
@@ -75,12 +88,12 @@ my @outcomes = load(port => port(), clients => 50, seconds => 20,
                     next => sub { shift @requests });
 is(scalar(grep { $_->{status} == 200 && $_->{answer} eq 'success' }
           @outcomes), 1000, 'twenty payments, fifty times each');
-is(scalar(events()), 22, 'an event for each');
-is_deeply(item('p30'), { stock => 100, available => 78, held => 0,
-                         sold => 22 }, 'and a unit');
+is(scalar(events()), 23, 'an event for each');
+is_deeply(item('p30'), { stock => 100, available => 77, held => 0,
+                         sold => 23 }, 'and a unit');
 ok(journal_drained(), 'the journal is empty');
 is(psql("SELECT status, rev, count(*) FROM paytrade.payments GROUP BY 1, 2"),
-   'paid|2|22', 'each changed once');
+   'paid|2|23', 'each changed once');
 is(drift()->{status}, 200, 'Redis and PostgreSQL agree');
 ok(stop_nginx(), 'nginx leaves');
 ok(log_is_clean(), 'no alert in the log');

@@ -15,6 +15,8 @@ static ngx_paytrade_redis_state_e ngx_paytrade_redis_batcher_state(
     ngx_paytrade_redis_batcher_t *batcher);
 static void ngx_paytrade_redis_lane_handler(ngx_event_t *ev);
 static void ngx_paytrade_redis_lane_down(ngx_paytrade_redis_lane_t *lane);
+static ngx_uint_t ngx_paytrade_redis_lane_limit(
+    ngx_paytrade_redis_lane_t *lane);
 static void ngx_paytrade_redis_lane_send(ngx_paytrade_redis_lane_t *lane);
 static void ngx_paytrade_redis_op_deadline(ngx_event_t *ev);
 
@@ -355,6 +357,27 @@ ngx_paytrade_redis_lane_down(ngx_paytrade_redis_lane_t *lane)
 }
 
 
+static ngx_uint_t
+ngx_paytrade_redis_lane_limit(ngx_paytrade_redis_lane_t *lane)
+{
+    ngx_uint_t  limit;
+
+    limit = lane->batcher->conf.limit;
+
+    switch (lane->script) {
+
+    case NGX_PAYTRADE_SCRIPT_RESTORE:
+        return 1;
+
+    case NGX_PAYTRADE_SCRIPT_SETTLE:
+        return ngx_min(limit, NGX_PAYTRADE_BATCH_SETTLE_MAX);
+
+    default:
+        return limit;
+    }
+}
+
+
 static void
 ngx_paytrade_redis_lane_send(ngx_paytrade_redis_lane_t *lane)
 {
@@ -372,8 +395,7 @@ ngx_paytrade_redis_lane_send(ngx_paytrade_redis_lane_t *lane)
     }
 
     argc = 0;
-    limit = (lane->script == NGX_PAYTRADE_SCRIPT_RESTORE)
-            ? 1 : lane->batcher->conf.limit;
+    limit = ngx_paytrade_redis_lane_limit(lane);
 
     call->nops = 0;
     call->whole = 0;

@@ -4,8 +4,8 @@
  *
  * A worker has one batcher; it has a lane for each partition and script.  A
  * lane sends at once when it is idle, has one call in flight, and packs up to
- * `limit` operations into a call.  Each operation has a deadline of its own
- * and is completed exactly once.
+ * `limit` operations into a call, of `settle` fewer.  Each operation has a
+ * deadline of its own and is completed exactly once.
  */
 
 #ifndef NGX_PAYTRADE_REDIS_BATCH_H
@@ -15,6 +15,9 @@
 
 
 #define NGX_PAYTRADE_BATCH_MAX  256
+
+/* Each may be of 50 orders, and Redis serves nobody else meanwhile. */
+#define NGX_PAYTRADE_BATCH_SETTLE_MAX  64
 
 typedef struct ngx_paytrade_redis_batcher_s  ngx_paytrade_redis_batcher_t;
 typedef struct ngx_paytrade_redis_op_s       ngx_paytrade_redis_op_t;
