@@ -26,7 +26,7 @@ start_nginx(workers => 2, http => alipay_gateway());
 put_item('p30', stock => 1_000_000);
 
 my (@due, @buyer, @down, @background, @odd);
-my ($buyers, $sent, $elapsed, $reloads) = (0, 0, 0, 0);
+my ($buyers, $elapsed, $reloads, $paused) = (0, 0, 0, 0);
 my $started = time;
 
 
@@ -36,11 +36,18 @@ my @faults = map { [ $_->[0] * $scale, $_->[1] ] } (
     [ 1.7, \&kill_worker ],
     [ 3.0, sub {
         kill_redis();
-        down(1);
+        push @down, [ time, time + 1 ];
         push @background, in_background(sub { sleep 1; start_redis() });
     } ],
-    [ 6.0, sub { pause_redis(1); down(3.2 * $scale) } ],
-    [ 9.2, sub { pause_redis(0) } ],
+    [ 6.0, sub {
+        waitpid $_, 0 for splice @background;
+        pause_redis(1);
+        $paused = time;
+    } ],
+    [ 9.2, sub {
+        push @down, [ $paused, time ];
+        pause_redis(0);
+    } ],
     [ 11.5, sub {
         push @background, in_background(sub {
             stop_postgres();
@@ -50,12 +57,6 @@ my @faults = map { [ $_->[0] * $scale, $_->[1] ] } (
     } ],
     (map { [ 14 + 0.2 * $_, sub { reload_nginx(); $reloads++ } ] } 1 .. 10),
 );
-
-
-# For so many seconds from now.
-sub down {
-    push @down, [ time, time + $_[0] ];
-}
 
 
 sub later {

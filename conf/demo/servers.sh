@@ -136,11 +136,15 @@ apply_schema()
 }
 
 
-# Waits up to 15 seconds for the process to leave.
+# Waits up to 15 seconds for the process to end; whether anybody has taken note
+# of it does not matter.
 wait_end()
 {
     for try in $(seq 150); do
-        [ -d "/proc/$1" ] || return 0
+        case $(sed 's/.*) //' "/proc/$1/stat" 2>/dev/null) in
+            '' | [ZX]*) return 0 ;;
+        esac
+
         sleep 0.1
     done
 

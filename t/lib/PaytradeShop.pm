@@ -246,7 +246,15 @@ sub kill_redis {
     my $pid = redis_pid();
 
     kill 'KILL', $pid;
-    until_true(sub { !-d "/proc/$pid" }, 5);
+    until_true(sub { has_ended($pid) }, 5);
+}
+
+
+# Also when nobody has taken note of its end yet.
+sub has_ended {
+    my ($pid) = @_;
+
+    return (slurp("/proc/$pid/stat") || '') !~ /\) [^ZX] /;
 }
 
 
@@ -254,7 +262,7 @@ sub kill_redis {
 sub pause_redis {
     my ($pause) = @_;
 
-    kill $pause ? 'STOP' : 'CONT', redis_pid();
+    kill($pause ? 'STOP' : 'CONT', redis_pid()) or die "Redis: $!";
 }
 
 
@@ -273,7 +281,7 @@ sub kill_postgres {
     my ($pid) = split /\n/, slurp("$servers/postgres/postmaster.pid") || '';
 
     kill 'KILL', $pid;
-    until_true(sub { !-d "/proc/$pid" }, 5);
+    until_true(sub { has_ended($pid) }, 5);
     sleep 1;
 }
 
