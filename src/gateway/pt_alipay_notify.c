@@ -9,6 +9,7 @@
 
 #include "pt_alipay.h"
 #include "pt_base64.h"
+#include "pt_hook.h"
 
 
 #define PT_ALIPAY_TYPE  "application/x-www-form-urlencoded"
@@ -20,63 +21,6 @@
 #define PT_ALIPAY_ZONE  "+08:00"
 
 #define PT_ALIPAY_ID_MAX  128
-
-
-/* s begins with word, which is in lower case, whatever the case of s. */
-static int
-pt_alipay_begins(pt_slice_t s, const char *word, size_t len)
-{
-    char    c;
-    size_t  i;
-
-    if (s.len < len) {
-        return 0;
-    }
-
-    for (i = 0; i < len; i++) {
-        c = s.data[i];
-        c = c >= 'A' && c <= 'Z' ? c + ('a' - 'A') : c;
-
-        if (c != word[i]) {
-            return 0;
-        }
-    }
-
-    return 1;
-}
-
-
-/*
- * Alipay sends "…; text/html; charset=UTF-8", which is no valid header: only
- * the media type in front is looked at.
- */
-static int
-pt_alipay_type_fits(const pt_callback_t *callback)
-{
-    char        c;
-    size_t      len;
-    pt_slice_t  type, encoding;
-
-    type = callback->header(callback->ctx, "Content-Type");
-    encoding = callback->header(callback->ctx, "Content-Encoding");
-
-    if (encoding.len
-        && (encoding.len != sizeof("identity") - 1
-            || !pt_alipay_begins(encoding, "identity", encoding.len)))
-    {
-        return 0;
-    }
-
-    len = sizeof(PT_ALIPAY_TYPE) - 1;
-
-    if (!pt_alipay_begins(type, PT_ALIPAY_TYPE, len)) {
-        return 0;
-    }
-
-    c = type.len > len ? type.data[len] : ';';
-
-    return c == ';' || c == ' ' || c == '\t';
-}
 
 
 static int
@@ -566,7 +510,7 @@ pt_alipay_verify(const void *data, const pt_callback_t *callback,
 
     memset(notice, 0, sizeof(pt_notice_t));
 
-    if (!pt_alipay_type_fits(callback)) {
+    if (!pt_hook_type(callback, PT_ALIPAY_TYPE)) {
         return PT_VERIFY_BAD_TYPE;
     }
 

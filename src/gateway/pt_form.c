@@ -95,52 +95,6 @@ pt_form_name_valid(pt_slice_t name)
 }
 
 
-static int
-pt_form_compare(pt_slice_t a, pt_slice_t b)
-{
-    int     rc;
-    size_t  len;
-
-    len = a.len < b.len ? a.len : b.len;
-    rc = memcmp(a.data, b.data, len);
-
-    if (rc == 0 && a.len != b.len) {
-        return a.len < b.len ? -1 : 1;
-    }
-
-    return rc;
-}
-
-
-/* Puts a parameter in its place; -1 when its name is there already. */
-static int
-pt_form_insert(pt_form_t *form, const pt_param_t *param)
-{
-    int     rc;
-    size_t  i;
-
-    for (i = form->n; i > 0; i--) {
-        rc = pt_form_compare(form->params[i - 1].name, param->name);
-
-        if (rc == 0) {
-            return -1;
-        }
-
-        if (rc < 0) {
-            break;
-        }
-    }
-
-    memmove(&form->params[i + 1], &form->params[i],
-            (form->n - i) * sizeof(pt_param_t));
-
-    form->params[i] = *param;
-    form->n++;
-
-    return 0;
-}
-
-
 pt_form_e
 pt_form_parse(pt_form_t *form, pt_slice_t body, pt_alloc_pt alloc, void *ctx)
 {
@@ -175,7 +129,7 @@ pt_form_parse(pt_form_t *form, pt_slice_t body, pt_alloc_pt alloc, void *ctx)
         if (pt_form_decode(halves[0], &pos, &param.name) != 0
             || pt_form_decode(halves[1], &pos, &param.value) != 0
             || !pt_form_name_valid(param.name)
-            || pt_form_insert(form, &param) != 0)
+            || pt_param_insert(form->params, &form->n, &param) != 0)
         {
             return PT_FORM_BAD;
         }
@@ -188,19 +142,12 @@ pt_form_parse(pt_form_t *form, pt_slice_t body, pt_alloc_pt alloc, void *ctx)
 int
 pt_form_get(const pt_form_t *form, const char *name, pt_slice_t *value)
 {
-    size_t      i;
-    pt_slice_t  wanted;
+    const pt_param_t  *param;
 
-    wanted = pt_slice(name, strlen(name));
+    param = pt_param_find(form->params, form->n, name);
+    *value = param ? param->value : pt_slice_null;
 
-    for (i = 0; i < form->n; i++) {
-        if (pt_slice_eq(form->params[i].name, wanted)) {
-            *value = form->params[i].value;
-            return 0;
-        }
-    }
-
-    return -1;
+    return param ? 0 : -1;
 }
 
 

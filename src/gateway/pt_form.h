@@ -11,6 +11,7 @@
 #define PT_FORM_H
 
 #include "pt_out.h"
+#include "pt_param.h"
 
 
 #define PT_FORM_SIZE_MAX    65536
@@ -23,12 +24,6 @@ typedef enum {
     PT_FORM_BAD,
     PT_FORM_NO_MEMORY
 } pt_form_e;
-
-
-typedef struct {
-    pt_slice_t   name;
-    pt_slice_t   value;
-} pt_param_t;
 
 
 /* Sorted by name, byte by byte. */

@@ -1,6 +1,6 @@
 /*
- * What gateways share that send JSON: the type of a body, signed times, paths
- * into a tree, settings that several have, decimals of currencies.
+ * What gateways share, of those that send JSON most: the type of a body, signed
+ * times, paths into a tree, settings that several have, decimals of currencies.
  */
 
 #ifndef PT_HOOK_H

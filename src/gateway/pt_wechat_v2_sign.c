@@ -20,8 +20,8 @@
 static void
 pt_wechat_v2_signed_text(const pt_xml_t *xml, pt_out_t *text)
 {
-    size_t                 i;
-    const pt_xml_child_t  *child;
+    size_t             i;
+    const pt_param_t  *child;
 
     for (i = 0; i < xml->n; i++) {
         child = &xml->children[i];

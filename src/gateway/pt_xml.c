@@ -8,14 +8,14 @@
 
 
 typedef struct {
-    XML_Parser       parser;
-    pt_xml_t        *xml;
-    const char      *root;
-    unsigned         depth;
-    unsigned         bad:1;
-    pt_xml_child_t   child;            /* the one that is open */
-    char            *pos;
-    char            *end;
+    XML_Parser    parser;
+    pt_xml_t     *xml;
+    const char   *root;
+    unsigned      depth;
+    unsigned      bad:1;
+    pt_param_t    child;               /* the one that is open */
+    char         *pos;
+    char         *end;
 } pt_xml_reader_t;
 
 
@@ -65,52 +65,6 @@ pt_xml_name_valid(const char *name, size_t len)
     }
 
     return 1;
-}
-
-
-static int
-pt_xml_compare(pt_slice_t a, pt_slice_t b)
-{
-    int     rc;
-    size_t  len;
-
-    len = a.len < b.len ? a.len : b.len;
-    rc = memcmp(a.data, b.data, len);
-
-    if (rc == 0 && a.len != b.len) {
-        return a.len < b.len ? -1 : 1;
-    }
-
-    return rc;
-}
-
-
-/* Puts a child in its place; -1 when its name is there already. */
-static int
-pt_xml_insert(pt_xml_t *xml, const pt_xml_child_t *child)
-{
-    int     rc;
-    size_t  i;
-
-    for (i = xml->n; i > 0; i--) {
-        rc = pt_xml_compare(xml->children[i - 1].name, child->name);
-
-        if (rc == 0) {
-            return -1;
-        }
-
-        if (rc < 0) {
-            break;
-        }
-    }
-
-    memmove(&xml->children[i + 1], &xml->children[i],
-            (xml->n - i) * sizeof(pt_xml_child_t));
-
-    xml->children[i] = *child;
-    xml->n++;
-
-    return 0;
 }
 
 
@@ -170,7 +124,9 @@ pt_xml_end(void *data, const XML_Char *name)
     }
 
     if (reader->depth-- == 2
-        && pt_xml_insert(reader->xml, &reader->child) != 0)
+        && pt_param_insert(reader->xml->children, &reader->xml->n,
+                           &reader->child)
+           != 0)
     {
         pt_xml_refuse(reader);
     }
@@ -392,19 +348,10 @@ pt_xml_parse(pt_xml_t *xml, pt_slice_t text, const char *root,
 int
 pt_xml_get(const pt_xml_t *xml, const char *name, pt_slice_t *value)
 {
-    size_t      i;
-    pt_slice_t  wanted;
+    const pt_param_t  *child;
 
-    wanted = pt_slice(name, strlen(name));
+    child = pt_param_find(xml->children, xml->n, name);
+    *value = child ? child->value : pt_slice_null;
 
-    for (i = 0; i < xml->n; i++) {
-        if (pt_slice_eq(xml->children[i].name, wanted)) {
-            *value = xml->children[i].value;
-            return value->len ? 0 : -1;
-        }
-    }
-
-    *value = pt_slice_null;
-
-    return -1;
+    return value->len ? 0 : -1;
 }

@@ -12,6 +12,7 @@
 #define PT_XML_H
 
 #include "pt_out.h"
+#include "pt_param.h"
 
 
 #define PT_XML_SIZE_MAX      65536
@@ -26,16 +27,10 @@ typedef enum {
 } pt_xml_e;
 
 
-typedef struct {
-    pt_slice_t       name;
-    pt_slice_t       value;
-} pt_xml_child_t;
-
-
 /* Sorted by name, byte by byte. */
 typedef struct {
-    pt_xml_child_t   children[PT_XML_CHILDREN_MAX];
-    size_t           n;
+    pt_param_t   children[PT_XML_CHILDREN_MAX];
+    size_t       n;
 } pt_xml_t;
 
 
