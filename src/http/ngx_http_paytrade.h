@@ -161,6 +161,9 @@ typedef void (*ngx_http_paytrade_body_pt)(ngx_http_request_t *r,
 typedef void (*ngx_http_paytrade_located_pt)(ngx_http_request_t *r,
     pt_slice_t sale);
 
+typedef ngx_int_t (*ngx_http_paytrade_there_pt)(ngx_http_request_t *r,
+    ngx_uint_t partition);
+
 /* The state of a request of ours, in its pool. */
 typedef struct {
     ngx_http_request_t          *request;        /* whose state this is */
@@ -169,6 +172,7 @@ typedef struct {
     size_t                       body_max;
     ngx_http_handler_pt          too_large;      /* instead of body */
     ngx_http_paytrade_located_pt located;
+    ngx_http_paytrade_there_pt   there;
     pt_hold_t                    hold;
     pt_slice_t                   user;
     pt_slice_t                   key;            /* idempotency key */
@@ -429,16 +433,39 @@ ngx_int_t ngx_http_paytrade_verify_init(ngx_conf_t *cf);
 const char *ngx_http_paytrade_callback_word(ngx_uint_t callback);
 
 /*
+ * ngx_http_paytrade_by_id.c: serves a request that names something by the id in
+ * a directive's value, after ngx_http_paytrade_begin; *id is in the context.
+ * submit returns what ngx_http_paytrade_call_redis does, or NGX_DECLINED.
+ */
+typedef struct {
+    ngx_uint_t      methods;
+    const char     *allow;     /* the same, for the header */
+    const char     *bad;       /* the detail when it is no id */
+    pt_problem_e    unknown;   /* and when it can be none of ours */
+    const char     *none;
+    ngx_int_t     (*submit)(ngx_http_request_t *r, pt_slice_t id,
+                            ngx_uint_t partition);
+} ngx_http_paytrade_by_id_t;
+
+ngx_int_t ngx_http_paytrade_by_id(ngx_http_request_t *r,
+    const ngx_http_paytrade_by_id_t *by, ngx_http_complex_value_t *value,
+    ngx_str_t *id);
+
+/*
  * ngx_http_paytrade_locate.c: which sale a SKU belongs to.  NGX_OK: *sale is
  * set.  NGX_AGAIN: the partitions are asked; found is called later, once, with
  * an empty sale when no partition knows it, or with failed calls told by
  * ctx->failed.  NGX_DECLINED: unknown, remembered from a moment ago.
  * NGX_ERROR: nobody can be asked.  locate_ask does not believe the zone.
+ * at_item goes on in the partition of the SKU, or answers; it returns what a
+ * content handler does, as there has to.
  */
 ngx_int_t ngx_http_paytrade_locate(ngx_http_request_t *r, pt_slice_t sku,
     pt_slice_t *sale, ngx_http_paytrade_located_pt found);
 ngx_int_t ngx_http_paytrade_locate_ask(ngx_http_request_t *r, pt_slice_t sku,
     ngx_http_paytrade_located_pt found);
+ngx_int_t ngx_http_paytrade_at_item(ngx_http_request_t *r, pt_slice_t sku,
+    ngx_http_paytrade_there_pt there);
 
 /* ngx_http_paytrade_admin_*.c: the larger parts of paytrade_admin. */
 ngx_int_t ngx_http_paytrade_drift_handler(ngx_http_request_t *r);

@@ -30,9 +30,6 @@ static void ngx_http_paytrade_restock_body(ngx_http_request_t *r,
     pt_slice_t body);
 static const char *ngx_http_paytrade_restock_check(
     ngx_http_paytrade_change_t *change, cJSON *json);
-static ngx_int_t ngx_http_paytrade_restock_locate(ngx_http_request_t *r);
-static void ngx_http_paytrade_restock_located(ngx_http_request_t *r,
-    pt_slice_t sale);
 static ngx_int_t ngx_http_paytrade_restock(ngx_http_request_t *r,
     ngx_uint_t partition);
 
@@ -227,16 +224,19 @@ ngx_http_paytrade_put(ngx_http_request_t *r)
 static void
 ngx_http_paytrade_restock_body(ngx_http_request_t *r, pt_slice_t body)
 {
-    cJSON       *json;
-    ngx_int_t    rc;
-    const char  *why;
+    cJSON                       *json;
+    ngx_int_t                    rc;
+    const char                  *why;
+    ngx_http_paytrade_change_t  *change;
+
+    change = ngx_http_paytrade_change_get(r);
 
     if (ngx_http_paytrade_admin_json(r, body, &json, &rc) == NGX_OK) {
-        why = ngx_http_paytrade_restock_check(ngx_http_paytrade_change_get(r),
-                                              json);
+        why = ngx_http_paytrade_restock_check(change, json);
 
         rc = why ? ngx_http_paytrade_reply_problem(r, PT_BAD_REQUEST, why)
-                 : ngx_http_paytrade_restock_locate(r);
+                 : ngx_http_paytrade_at_item(r, change->name,
+                                             ngx_http_paytrade_restock);
     }
 
     ngx_http_paytrade_wait_body(r, rc);
@@ -262,63 +262,6 @@ ngx_http_paytrade_restock_check(ngx_http_paytrade_change_t *change,
     }
 
     return NULL;
-}
-
-
-static ngx_int_t
-ngx_http_paytrade_restock_locate(ngx_http_request_t *r)
-{
-    ngx_int_t                    rc;
-    pt_slice_t                   sale;
-    ngx_http_paytrade_ctx_t     *ctx;
-    ngx_http_paytrade_change_t  *change;
-
-    ctx = ngx_http_get_module_ctx(r, ngx_http_paytrade_module);
-    change = ctx->data;
-
-    rc = ngx_http_paytrade_locate(r, change->name, &sale,
-                                  ngx_http_paytrade_restock_located);
-
-    switch (rc) {
-
-    case NGX_OK:
-        return ngx_http_paytrade_restock(r,
-                    ngx_http_paytrade_partition_of(ctx->worker->conf, sale));
-
-    case NGX_AGAIN:
-        return NGX_HTTP_PAYTRADE_WAITS;
-
-    case NGX_DECLINED:
-        return ngx_http_paytrade_reply_problem(r, PT_UNKNOWN_ITEM,
-                                               "there is no such SKU");
-
-    default:
-        return ngx_http_paytrade_started(r, rc);
-    }
-}
-
-
-static void
-ngx_http_paytrade_restock_located(ngx_http_request_t *r, pt_slice_t sale)
-{
-    ngx_int_t                 rc;
-    ngx_http_paytrade_ctx_t  *ctx;
-
-    ctx = ngx_http_get_module_ctx(r, ngx_http_paytrade_module);
-
-    if (sale.len) {
-        rc = ngx_http_paytrade_restock(r,
-                    ngx_http_paytrade_partition_of(ctx->worker->conf, sale));
-
-    } else if (ctx->failed) {
-        rc = ngx_http_paytrade_started(r, NGX_ERROR);
-
-    } else {
-        rc = ngx_http_paytrade_reply_problem(r, PT_UNKNOWN_ITEM,
-                                             "there is no such SKU");
-    }
-
-    ngx_http_paytrade_wait_call(r, rc);
 }
 
 

@@ -11,8 +11,6 @@ static void ngx_http_paytrade_items_done(ngx_http_request_t *r,
     ngx_http_paytrade_call_t *call);
 static ngx_int_t ngx_http_paytrade_items_reply(ngx_http_request_t *r,
     ngx_http_paytrade_worker_t *worker, pt_slice_t rows);
-static void ngx_http_paytrade_item_located(ngx_http_request_t *r,
-    pt_slice_t sale);
 static ngx_int_t ngx_http_paytrade_item_read(ngx_http_request_t *r,
     ngx_uint_t partition);
 static void ngx_http_paytrade_item_done(ngx_http_request_t *r,
@@ -179,8 +177,6 @@ ngx_int_t
 ngx_http_paytrade_item(ngx_http_request_t *r, pt_slice_t sku,
     ngx_uint_t for_operator)
 {
-    ngx_int_t                 rc;
-    pt_slice_t                sale;
     ngx_http_paytrade_ctx_t  *ctx;
     ngx_http_paytrade_one_t  *one;
 
@@ -202,49 +198,7 @@ ngx_http_paytrade_item(ngx_http_request_t *r, pt_slice_t sku,
         return ngx_http_paytrade_item_read(r, 0);
     }
 
-    rc = ngx_http_paytrade_locate(r, sku, &sale,
-                                  ngx_http_paytrade_item_located);
-
-    switch (rc) {
-
-    case NGX_OK:
-        return ngx_http_paytrade_item_read(r,
-                    ngx_http_paytrade_partition_of(ctx->worker->conf, sale));
-
-    case NGX_AGAIN:
-        return NGX_HTTP_PAYTRADE_WAITS;
-
-    case NGX_DECLINED:
-        return ngx_http_paytrade_reply_problem(r, PT_UNKNOWN_ITEM,
-                                               "there is no such SKU");
-
-    default:
-        return ngx_http_paytrade_started(r, rc);
-    }
-}
-
-
-static void
-ngx_http_paytrade_item_located(ngx_http_request_t *r, pt_slice_t sale)
-{
-    ngx_int_t                 rc;
-    ngx_http_paytrade_ctx_t  *ctx;
-
-    ctx = ngx_http_get_module_ctx(r, ngx_http_paytrade_module);
-
-    if (sale.len) {
-        rc = ngx_http_paytrade_item_read(r,
-                    ngx_http_paytrade_partition_of(ctx->worker->conf, sale));
-
-    } else if (ctx->failed) {
-        rc = ngx_http_paytrade_started(r, NGX_ERROR);
-
-    } else {
-        rc = ngx_http_paytrade_reply_problem(r, PT_UNKNOWN_ITEM,
-                                             "there is no such SKU");
-    }
-
-    ngx_http_paytrade_wait_call(r, rc);
+    return ngx_http_paytrade_at_item(r, sku, ngx_http_paytrade_item_read);
 }
 
 

@@ -10,6 +10,8 @@ static void ngx_http_paytrade_locate_done(ngx_http_request_t *r,
     ngx_http_paytrade_call_t *call);
 static ngx_int_t ngx_http_paytrade_locate_answer(
     ngx_http_paytrade_call_t *call, pt_slice_t *sale);
+static void ngx_http_paytrade_item_located(ngx_http_request_t *r,
+    pt_slice_t sale);
 
 
 ngx_int_t
@@ -168,4 +170,61 @@ ngx_http_paytrade_locate_answer(ngx_http_paytrade_call_t *call,
     }
 
     return NGX_ERROR;
+}
+
+
+ngx_int_t
+ngx_http_paytrade_at_item(ngx_http_request_t *r, pt_slice_t sku,
+    ngx_http_paytrade_there_pt there)
+{
+    ngx_int_t                 rc;
+    pt_slice_t                sale;
+    ngx_http_paytrade_ctx_t  *ctx;
+
+    ctx = ngx_http_get_module_ctx(r, ngx_http_paytrade_module);
+    ctx->there = there;
+
+    rc = ngx_http_paytrade_locate(r, sku, &sale,
+                                  ngx_http_paytrade_item_located);
+
+    switch (rc) {
+
+    case NGX_OK:
+        return there(r, ngx_http_paytrade_partition_of(ctx->worker->conf,
+                                                       sale));
+
+    case NGX_AGAIN:
+        return NGX_HTTP_PAYTRADE_WAITS;
+
+    case NGX_DECLINED:
+        return ngx_http_paytrade_reply_problem(r, PT_UNKNOWN_ITEM,
+                                               "there is no such SKU");
+
+    default:
+        return ngx_http_paytrade_started(r, rc);
+    }
+}
+
+
+static void
+ngx_http_paytrade_item_located(ngx_http_request_t *r, pt_slice_t sale)
+{
+    ngx_int_t                 rc;
+    ngx_http_paytrade_ctx_t  *ctx;
+
+    ctx = ngx_http_get_module_ctx(r, ngx_http_paytrade_module);
+
+    if (sale.len) {
+        rc = ctx->there(r, ngx_http_paytrade_partition_of(ctx->worker->conf,
+                                                          sale));
+
+    } else if (ctx->failed) {
+        rc = ngx_http_paytrade_started(r, NGX_ERROR);
+
+    } else {
+        rc = ngx_http_paytrade_reply_problem(r, PT_UNKNOWN_ITEM,
+                                             "there is no such SKU");
+    }
+
+    ngx_http_paytrade_wait_call(r, rc);
 }

@@ -8,10 +8,8 @@
 #include "ngx_http_paytrade.h"
 
 
-static ngx_int_t ngx_http_paytrade_order_read(ngx_http_request_t *r,
-    pt_slice_t *id, pt_problem_e *problem, const char **detail);
 static ngx_int_t ngx_http_paytrade_order_submit(ngx_http_request_t *r,
-    pt_slice_t id);
+    pt_slice_t id, ngx_uint_t partition);
 static void ngx_http_paytrade_order_answer(ngx_http_request_t *r,
     ngx_http_paytrade_call_t *call);
 static void ngx_http_paytrade_order_stored_answer(ngx_http_request_t *r,
@@ -20,91 +18,36 @@ static ngx_int_t ngx_http_paytrade_order_reply(ngx_http_request_t *r,
     ngx_http_paytrade_call_t *call, pt_slice_t row, const char *result);
 
 
+static const ngx_http_paytrade_by_id_t  ngx_http_paytrade_order_by_id = {
+    NGX_HTTP_GET|NGX_HTTP_HEAD|NGX_HTTP_DELETE, "GET, HEAD, DELETE",
+    "an order id has 19 digits",
+    PT_UNKNOWN_ORDER, "there is no such order",
+    ngx_http_paytrade_order_submit
+};
+
+
 ngx_int_t
 ngx_http_paytrade_order_handler(ngx_http_request_t *r)
 {
-    ngx_int_t                 rc;
-    pt_slice_t                id;
-    const char               *detail;
-    pt_problem_e              problem;
-    ngx_http_paytrade_ctx_t  *ctx;
+    ngx_http_paytrade_ctx_t       *ctx;
+    ngx_http_paytrade_loc_conf_t  *plcf;
 
     ctx = ngx_http_paytrade_begin(r);
     if (ctx == NULL) {
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
     }
 
-    if (r->method != NGX_HTTP_GET && r->method != NGX_HTTP_HEAD
-        && r->method != NGX_HTTP_DELETE)
-    {
-        return ngx_http_paytrade_bad_method(r, "GET, HEAD, DELETE");
-    }
-
-    if (ctx->worker == NULL) {
-        return ngx_http_paytrade_reply_problem(r, PT_UNAVAILABLE, NULL);
-    }
-
-    rc = ngx_http_paytrade_no_body(r);
-    if (rc != NGX_OK) {
-        return rc;
-    }
-
-    rc = ngx_http_paytrade_order_read(r, &id, &problem, &detail);
-
-    if (rc == NGX_DECLINED) {
-        return ngx_http_paytrade_reply_problem(r, problem, detail);
-    }
-
-    if (rc != NGX_OK) {
-        return NGX_HTTP_INTERNAL_SERVER_ERROR;
-    }
-
-    rc = ngx_http_paytrade_order_submit(r, id);
-
-    return ngx_http_paytrade_wait(r, ngx_http_paytrade_started(r, rc));
-}
-
-
-static ngx_int_t
-ngx_http_paytrade_order_read(ngx_http_request_t *r, pt_slice_t *id,
-    pt_problem_e *problem, const char **detail)
-{
-    int64_t                        number;
-    ngx_str_t                      value;
-    ngx_http_paytrade_ctx_t       *ctx;
-    ngx_http_paytrade_loc_conf_t  *plcf;
-
-    ctx = ngx_http_get_module_ctx(r, ngx_http_paytrade_module);
     plcf = ngx_http_get_module_loc_conf(r, ngx_http_paytrade_module);
 
-    if (ngx_http_complex_value(r, plcf->order, &value) != NGX_OK) {
-        return NGX_ERROR;
-    }
-
-    *id = pt_slice(value.data, value.len);
-
-    if (pt_id_parse(*id, &number) != 0) {
-        *problem = PT_BAD_REQUEST;
-        *detail = "an order id has 19 digits";
-        return NGX_DECLINED;
-    }
-
-    if (pt_id_partition(number) >= (unsigned) ctx->worker->conf->partitions) {
-        *problem = PT_UNKNOWN_ORDER;
-        *detail = "there is no such order";
-        return NGX_DECLINED;
-    }
-
-    ctx->order_id = value;
-
-    return ngx_http_paytrade_read_user(r, problem, detail);
+    return ngx_http_paytrade_by_id(r, &ngx_http_paytrade_order_by_id,
+                                   plcf->order, &ctx->order_id);
 }
 
 
 static ngx_int_t
-ngx_http_paytrade_order_submit(ngx_http_request_t *r, pt_slice_t id)
+ngx_http_paytrade_order_submit(ngx_http_request_t *r, pt_slice_t id,
+    ngx_uint_t partition)
 {
-    int64_t                    number;
     ngx_http_paytrade_ctx_t   *ctx;
     ngx_http_paytrade_call_t  *call;
     ngx_paytrade_script_e      script;
@@ -133,9 +76,7 @@ ngx_http_paytrade_order_submit(ngx_http_request_t *r, pt_slice_t id)
         ngx_http_paytrade_call_arg(call, id);
     }
 
-    (void) pt_id_parse(id, &number);
-
-    return ngx_http_paytrade_call_redis(call, pt_id_partition(number), script,
+    return ngx_http_paytrade_call_redis(call, partition, script,
                                         ngx_http_paytrade_order_answer);
 }
 

@@ -8,10 +8,8 @@
 #include "ngx_http_paytrade_pay.h"
 
 
-static ngx_int_t ngx_http_paytrade_payment_read(ngx_http_request_t *r,
-    pt_slice_t *pay_no, pt_problem_e *problem, const char **detail);
 static ngx_int_t ngx_http_paytrade_payment_submit(ngx_http_request_t *r,
-    pt_slice_t pay_no);
+    pt_slice_t pay_no, ngx_uint_t partition);
 static void ngx_http_paytrade_payment_answer(ngx_http_request_t *r,
     ngx_http_paytrade_call_t *call);
 static void ngx_http_paytrade_payment_stored(ngx_http_request_t *r,
@@ -20,89 +18,36 @@ static ngx_int_t ngx_http_paytrade_payment_reply(ngx_http_request_t *r,
     ngx_http_paytrade_call_t *call, pt_slice_t row);
 
 
+static const ngx_http_paytrade_by_id_t  ngx_http_paytrade_payment_by_id = {
+    NGX_HTTP_GET|NGX_HTTP_HEAD, "GET, HEAD",
+    "a pay_no has 19 digits",
+    PT_UNKNOWN_PAYMENT, "there is no such payment",
+    ngx_http_paytrade_payment_submit
+};
+
+
 ngx_int_t
 ngx_http_paytrade_payment_handler(ngx_http_request_t *r)
 {
-    ngx_int_t                 rc;
-    pt_slice_t                pay_no;
-    const char               *detail;
-    pt_problem_e              problem;
-    ngx_http_paytrade_ctx_t  *ctx;
+    ngx_http_paytrade_ctx_t       *ctx;
+    ngx_http_paytrade_loc_conf_t  *plcf;
 
     ctx = ngx_http_paytrade_begin(r);
     if (ctx == NULL) {
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
     }
 
-    if (r->method != NGX_HTTP_GET && r->method != NGX_HTTP_HEAD) {
-        return ngx_http_paytrade_bad_method(r, "GET, HEAD");
-    }
-
-    if (ctx->worker == NULL) {
-        return ngx_http_paytrade_reply_problem(r, PT_UNAVAILABLE, NULL);
-    }
-
-    rc = ngx_http_paytrade_no_body(r);
-    if (rc != NGX_OK) {
-        return rc;
-    }
-
-    rc = ngx_http_paytrade_payment_read(r, &pay_no, &problem, &detail);
-
-    if (rc == NGX_DECLINED) {
-        return ngx_http_paytrade_reply_problem(r, problem, detail);
-    }
-
-    if (rc != NGX_OK) {
-        return NGX_HTTP_INTERNAL_SERVER_ERROR;
-    }
-
-    rc = ngx_http_paytrade_payment_submit(r, pay_no);
-
-    return ngx_http_paytrade_wait(r, ngx_http_paytrade_started(r, rc));
-}
-
-
-static ngx_int_t
-ngx_http_paytrade_payment_read(ngx_http_request_t *r, pt_slice_t *pay_no,
-    pt_problem_e *problem, const char **detail)
-{
-    int64_t                        number;
-    ngx_str_t                      value;
-    ngx_http_paytrade_ctx_t       *ctx;
-    ngx_http_paytrade_loc_conf_t  *plcf;
-
-    ctx = ngx_http_get_module_ctx(r, ngx_http_paytrade_module);
     plcf = ngx_http_get_module_loc_conf(r, ngx_http_paytrade_module);
 
-    if (ngx_http_complex_value(r, plcf->payment, &value) != NGX_OK) {
-        return NGX_ERROR;
-    }
-
-    *pay_no = pt_slice(value.data, value.len);
-
-    if (pt_id_parse(*pay_no, &number) != 0) {
-        *problem = PT_BAD_REQUEST;
-        *detail = "a pay_no has 19 digits";
-        return NGX_DECLINED;
-    }
-
-    if (pt_id_partition(number) >= (unsigned) ctx->worker->conf->partitions) {
-        *problem = PT_UNKNOWN_PAYMENT;
-        *detail = "there is no such payment";
-        return NGX_DECLINED;
-    }
-
-    ctx->pay_no = value;
-
-    return ngx_http_paytrade_read_user(r, problem, detail);
+    return ngx_http_paytrade_by_id(r, &ngx_http_paytrade_payment_by_id,
+                                   plcf->payment, &ctx->pay_no);
 }
 
 
 static ngx_int_t
-ngx_http_paytrade_payment_submit(ngx_http_request_t *r, pt_slice_t pay_no)
+ngx_http_paytrade_payment_submit(ngx_http_request_t *r, pt_slice_t pay_no,
+    ngx_uint_t partition)
 {
-    int64_t                    number;
     ngx_http_paytrade_call_t  *call;
 
     call = ngx_http_paytrade_call_get(r);
@@ -114,9 +59,7 @@ ngx_http_paytrade_payment_submit(ngx_http_request_t *r, pt_slice_t pay_no)
     ngx_http_paytrade_call_int(call, 1);
     ngx_http_paytrade_call_arg(call, pay_no);
 
-    (void) pt_id_parse(pay_no, &number);
-
-    return ngx_http_paytrade_call_redis(call, pt_id_partition(number),
+    return ngx_http_paytrade_call_redis(call, partition,
                                         NGX_PAYTRADE_SCRIPT_READ,
                                         ngx_http_paytrade_payment_answer);
 }
