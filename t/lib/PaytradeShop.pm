@@ -277,12 +277,14 @@ sub stop_postgres {
 }
 
 
+# It does not start again while there is a process with its number, ended or
+# not, or one that it had made.
 sub kill_postgres {
     my ($pid) = split /\n/, slurp("$servers/postgres/postmaster.pid") || '';
+    my @children = split ' ', slurp("/proc/$pid/task/$pid/children") || '';
 
     kill 'KILL', $pid;
-    until_true(sub { has_ended($pid) }, 5);
-    sleep 1;
+    until_true(sub { !grep { -d "/proc/$_" } $pid, @children }, 15);
 }
 
 
