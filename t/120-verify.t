@@ -24,13 +24,14 @@ my $cases = 0;
 
 my $to_plain = "proxy_pass $plain->{url};";
 my $tell = <<'_EOC_';
-    proxy_set_header X-Paytrade-Verify   $paytrade_verify;
-    proxy_set_header X-Paytrade-Gateway  $paytrade_gateway;
-    proxy_set_header X-Paytrade-Pay-No   $paytrade_pay_no;
-    proxy_set_header X-Paytrade-Trade-No $paytrade_trade_no;
-    proxy_set_header X-Paytrade-Amount   $paytrade_amount;
-    proxy_set_header X-Paytrade-Event    $paytrade_event_id;
-    proxy_set_header X-Mapped            $mapped;
+    proxy_set_header X-Paytrade-Verify     $paytrade_verify;
+    proxy_set_header X-Paytrade-Gateway    $paytrade_gateway;
+    proxy_set_header X-Paytrade-Pay-No     $paytrade_pay_no;
+    proxy_set_header X-Paytrade-Trade-No   $paytrade_trade_no;
+    proxy_set_header X-Paytrade-Amount     $paytrade_amount;
+    proxy_set_header X-Paytrade-Event      $paytrade_event_id;
+    proxy_set_header X-Paytrade-Event-Type $paytrade_event_type;
+    proxy_set_header X-Mapped              $mapped;
 _EOC_
 my $verify = "paytrade_verify standard_webhooks;";
 
@@ -60,6 +61,9 @@ _EOC_
         location /limit  { $verify paytrade_callback_size 4k; $to_plain }
         location /alipay { paytrade_verify alipay; $to_plain }
         location /adyen  { paytrade_verify adyen; $to_plain }
+        location /wechat_v3 { paytrade_verify wechat_v3; $to_plain }
+        location /wechat_v2 { paytrade_verify wechat_v2; $to_plain }
+        location /stripe { paytrade_verify stripe; $to_plain }
         location /any    { satisfy any; allow all; auth_basic shop;
                            auth_basic_user_file /dev/null;
                            $verify $to_plain }
@@ -338,7 +342,7 @@ for my $chunked (0, 1) {
 
 # What it tells, and what a client cannot tell in its place.
 my @forged = map { "X-Paytrade-$_: forged" }
-             qw(Verify Gateway Pay-No Trade-No Amount Event);
+             qw(Verify Gateway Pay-No Trade-No Amount Event Event-Type);
 my $paid = play('standard_webhooks', 'paid', 'shop-A_1763712000123000002',
                 trade_no => 'T-1', amount => '39.90', event_id => 'msg_1');
 my $answer = ask('/plain/vars', $paid, more => \@forged);
@@ -350,7 +354,8 @@ is_deeply({ map { $_ => $told->{$_} } grep { /^x-(?:paytrade|mapped)/ }
             'x-paytrade-gateway' => 'standard_webhooks',
             'x-paytrade-pay-no' => '1763712000123000002',
             'x-paytrade-trade-no' => 'T-1', 'x-paytrade-amount' => '39.90',
-            'x-paytrade-event' => 'msg_1', 'x-mapped' => 'genuine' },
+            'x-paytrade-event' => 'msg_1', 'x-paytrade-event-type' => 'paid',
+            'x-mapped' => 'genuine' },
           'the headers are ours');
 is($told->{'content-type'}, 'application/json', 'the others are the gateway\'s');
 is(logged('/plain/vars'), '/plain/vars|200|-|ok|standard_webhooks|'
@@ -365,8 +370,8 @@ is($answer->[3]{headers}{'x-paytrade-trade-no'}, 'T-2', 'the rest is told');
 $answer = ask('/plain/text', message('just text', event_id => 'msg_9'),
               more => \@forged);
 is(join(' ', map { $answer->[3]{headers}{"x-paytrade-$_"} // '-' }
-             qw(verify pay-no trade-no amount event)),
-   'ok - - - msg_9', 'nothing is told of what has no payment');
+             qw(verify pay-no trade-no amount event event-type)),
+   'ok - - - msg_9 ignored', 'nothing is told of what has no payment');
 
 $answer = ask('/alipay/vars', play('alipay', 'paid', 'shop-A_7',
                                    amount => '1.00'), more => \@forged);
@@ -376,16 +381,35 @@ is(join(' ', map { $answer->[3]{headers}{"x-paytrade-$_"} // '-' }
 
 $answer = ask('/adyen/vars', play('adyen', 'paid', 'shop-A_1',
                                   trade_no => 'A1', amount => '2.00',
-                                  more => [ [ 'paid', 'shop-A_2',
+                                  more => [ [ 'refunded', 'shop-A_2',
                                               trade_no => 'A2' ] ]));
 is(join(' ', map { $answer->[3]{headers}{"x-paytrade-$_"} // '-' }
-             qw(verify pay-no trade-no amount event)),
-   'ok 1 A1 2.00 A1:AUTHORISATION:true', 'the first of several items');
+             qw(verify pay-no trade-no amount event event-type)),
+   'ok 1 A1 2.00 A1:AUTHORISATION:true paid', 'the first of several items');
 $answer = ask('/adyen', play('adyen', 'paid', 'shop-A_1', trade_no => 'A1',
                              more => [ [ 'paid', 'shop-A_2', trade_no => 'A2',
                                          key => 'other' ] ]));
 is(problem($answer), '403 unverified bad_signature',
    'one item that is forged: all of it');
+
+
+# Genuine is not paid: the same number and amount come with a refund.
+for (qw(alipay:paid:paid alipay:refunded:refunded alipay:closed:closed
+        alipay:other:ignored wechat_v3:paid:paid wechat_v3:refunded:refunded
+        wechat_v3:other:ignored wechat_v2:paid:paid
+        wechat_v2:refunded:unconfirmed_refund wechat_v2:other:ignored
+        stripe:paid:paid stripe:refunded:refunded stripe:closed:closed
+        stripe:other:ignored plain:paid:paid plain:refunded:refunded
+        plain:closed:closed plain:other:ignored adyen:paid:paid
+        adyen:refunded:refunded adyen:closed:closed adyen:other:ignored))
+{
+    my ($path, $kind, $type) = split /:/;
+
+    $answer = ask("/$path", play($path =~ s/plain/standard_webhooks/r, $kind,
+                                 'shop-A_1'), more => \@forged);
+    is(join(' ', map { $answer->[3]{headers}{"x-paytrade-$_"} // '-' }
+                 qw(verify event-type)), "ok $type", "$path: $kind");
+}
 
 
 # What is signed cannot add a header.

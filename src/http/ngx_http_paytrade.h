@@ -185,6 +185,7 @@ typedef struct {
     ngx_str_t                    gateway;
     ngx_str_t                    verify;         /* ok, bad_signature… */
     ngx_str_t                    event_id;
+    ngx_str_t                    event_type;     /* paid, refunded… */
     ngx_msec_t                   redis_started;
     ngx_msec_t                   redis_time;
     ngx_uint_t                   asking;         /* partitions still asked */

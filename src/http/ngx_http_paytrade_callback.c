@@ -40,6 +40,16 @@ static const char  *ngx_http_paytrade_callback_words[] = {
 };
 
 
+/* $paytrade_event_type */
+static const char  *ngx_http_paytrade_notice_words[] = {
+    [PT_NOTICE_PAID] = "paid",
+    [PT_NOTICE_REFUNDED] = "refunded",
+    [PT_NOTICE_CLOSED] = "closed",
+    [PT_NOTICE_UNCONFIRMED] = "unconfirmed_refund",
+    [PT_NOTICE_IGNORED] = "ignored",
+};
+
+
 const char *
 ngx_http_paytrade_callback_word(ngx_uint_t callback)
 {
@@ -322,6 +332,7 @@ ngx_http_paytrade_callback_vars(ngx_http_request_t *r, pt_notice_t *notice)
 {
     pt_out_t                        out;
     pt_slice_t                      pay_no, text;
+    const char                     *type;
     ngx_http_paytrade_ctx_t        *ctx;
     ngx_http_paytrade_main_conf_t  *mcf;
 
@@ -338,6 +349,11 @@ ngx_http_paytrade_callback_vars(ngx_http_request_t *r, pt_notice_t *notice)
     {
         return NGX_ERROR;
     }
+
+    type = ngx_http_paytrade_notice_words[notice->kind];
+
+    ctx->event_type.data = (u_char *) type;
+    ctx->event_type.len = ngx_strlen(type);
 
     /* one that is ignored need not have an amount, but 0 */
 

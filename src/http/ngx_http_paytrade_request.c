@@ -65,6 +65,7 @@ ngx_http_paytrade_inherit(ngx_http_paytrade_ctx_t *ctx,
     ctx->trade_no = last->trade_no;
     ctx->amount = last->amount;
     ctx->event_id = last->event_id;
+    ctx->event_type = last->event_type;
 }
 
 

@@ -61,6 +61,11 @@ static ngx_http_variable_t  ngx_http_paytrade_variables[] = {
       offsetof(ngx_http_paytrade_ctx_t, event_id),
       NGX_HTTP_VAR_NOCACHEABLE, 0 },
 
+    { ngx_string("paytrade_event_type"), NULL,
+      ngx_http_paytrade_variable_text,
+      offsetof(ngx_http_paytrade_ctx_t, event_type),
+      NGX_HTTP_VAR_NOCACHEABLE, 0 },
+
     { ngx_string("paytrade_redis_time"), NULL,
       ngx_http_paytrade_variable_time, 0,
       NGX_HTTP_VAR_NOCACHEABLE, 0 },
