@@ -55,7 +55,7 @@ log_format words '$status|$paytrade_result|$paytrade_order_id|'
                  '$paytrade_sku|$paytrade_amount|$paytrade_redis_time|';
 log_format payments '$status|$paytrade_result|$paytrade_pay_no|'
                     '$paytrade_trade_no|$paytrade_gateway|$paytrade_verify|'
-                    '$paytrade_amount|$paytrade_event_id|'
+                    '$paytrade_amount|$paytrade_currency|$paytrade_event_id|'
                     '$paytrade_event_type|';
 _EOC_
 
@@ -186,43 +186,43 @@ follow($pay_log, $log);
 my $answer = pay('u6', [ $order ], key => 'p');
 my ($pay_no) = $answer->{content} =~ /"pay_no":"(\d{19})"/;
 
-is(paid(), "201|created|$pay_no|-|alipay|-|39.90|-|-|", 'a payment');
+is(paid(), "201|created|$pay_no|-|alipay|-|39.90|-|-|-|", 'a payment');
 is(paid(pay('u6', [ $order ], key => 'p')),
-   "200|replayed|$pay_no|-|alipay|-|39.90|-|-|", 'replayed');
+   "200|replayed|$pay_no|-|alipay|-|39.90|-|-|-|", 'replayed');
 is(paid(pay('u6', [ $order ], gateway => 'none')),
-   '422|unknown_gateway|-|-|-|-|-|-|-|', 'unknown_gateway');
+   '422|unknown_gateway|-|-|-|-|-|-|-|-|', 'unknown_gateway');
 is(paid(http('GET', "/payments/$pay_no", undef, 'X-User' => 'u6')),
-   "200|ok|$pay_no|-|alipay|-|39.90|-|-|", 'a payment is read');
+   "200|ok|$pay_no|-|alipay|-|39.90|-|-|-|", 'a payment is read');
 
 my $callback = callback($pay_no, '39.90');
 
 is(paid(notify($callback =~ s/39\.90/39.91/r)),
-   '200|bad_signature|-|-|alipay|bad_signature|-|-|-|', 'a forged callback');
+   '200|bad_signature|-|-|alipay|bad_signature|-|-|-|-|', 'a forged callback');
 is(paid(notify($callback, undef, 'Content-Type' => 'text/xml')),
-   '200|bad_type|-|-|alipay|bad_type|-|-|-|', 'of another type');
+   '200|bad_type|-|-|alipay|bad_type|-|-|-|-|', 'of another type');
 is(paid(notify($callback)),
-   "200|settled|$pay_no|20261121$pay_no|alipay|ok|39.90|91722$pay_no|paid|",
+   "200|settled|$pay_no|20261121$pay_no|alipay|ok|39.90|CNY|91722$pay_no|paid|",
    'a callback');
 is(paid(notify($callback)),
-   "200|duplicate|$pay_no|20261121$pay_no|alipay|ok|39.90|91722$pay_no|paid|",
+   "200|duplicate|$pay_no|20261121$pay_no|alipay|ok|39.90|CNY|91722$pay_no|paid|",
    'twice');
 is(paid(notify(callback($pay_no, '39.91'))),
-   "200|mismatch|$pay_no|20261121$pay_no|alipay|ok|39.91|91722$pay_no|paid|",
+   "200|mismatch|$pay_no|20261121$pay_no|alipay|ok|39.91|CNY|91722$pay_no|paid|",
    'a mismatch');
 is(paid(notify(callback($pay_no, '39.90', refund_fee => '9.90',
                         gmt_refund => '2026-11-22 10:00:00.120',
                         out_biz_no => 'r-1'))),
-   "200|refunded|$pay_no|20261121$pay_no|alipay|ok|39.90|91722$pay_no|"
+   "200|refunded|$pay_no|20261121$pay_no|alipay|ok|39.90|CNY|91722$pay_no|"
    . 'refunded|', 'a refund');
 is(paid(notify(callback($pay_no, '39.90', trade_status => 'WAIT_BUYER_PAY',
                         gmt_payment => undef))),
-   "200|ignored|$pay_no|20261121$pay_no|alipay|ok|39.90|91722$pay_no|"
+   "200|ignored|$pay_no|20261121$pay_no|alipay|ok|39.90|CNY|91722$pay_no|"
    . 'ignored|', 'one that has nothing to say');
 is(paid(notify(callback('none', '1.00'))),
-   '200|orphan|none|20261121none|alipay|ok|1.00|91722none|paid|', 'an orphan');
-is(paid(notify('x' x 70000)), '413|too_large|-|-|alipay|-|-|-|-|', 'too large');
+   '200|orphan|none|20261121none|alipay|ok|1.00|CNY|91722none|paid|', 'an orphan');
+is(paid(notify('x' x 70000)), '413|too_large|-|-|alipay|-|-|-|-|-|', 'too large');
 is(paid(http('GET', "/payments/$pay_no", undef, 'X-User' => 'u6')),
-   "200|ok|$pay_no|20261121$pay_no|alipay|-|39.90|-|-|", 'a paid one is read');
+   "200|ok|$pay_no|20261121$pay_no|alipay|-|39.90|-|-|-|", 'a paid one is read');
 
 
 # After an internal redirect, at which nginx forgets what a module knew.
@@ -235,7 +235,7 @@ sub posted {
 }
 
 
-my $vars = "$pay_no|20261121$pay_no|alipay|ok|39.90|91722$pay_no|paid|";
+my $vars = "$pay_no|20261121$pay_no|alipay|ok|39.90|CNY|91722$pay_no|paid|";
 
 for my $path ('/old', '/old/rewritten', '/old/page', '/old/mirrored') {
     is(posted($path, $callback), "204|-|$vars", "$path: as it was verified");
@@ -243,9 +243,9 @@ for my $path ('/old', '/old/rewritten', '/old/page', '/old/mirrored') {
 
 is(posted('/old/twice', $callback), "204|-|$vars", 'verified twice');
 is(posted('/old', $callback =~ s/39\.90/39.91/r),
-   '403|unverified|-|-|alipay|bad_signature|-|-|-|', 'one that is not genuine');
+   '403|unverified|-|-|alipay|bad_signature|-|-|-|-|', 'one that is not genuine');
 is(posted('/old/other', $callback),
-   '403|unverified|-|-|other|bad_signature|-|-|-|',
+   '403|unverified|-|-|other|bad_signature|-|-|-|-|',
    'the gateway of the second location has the last word');
 
 

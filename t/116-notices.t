@@ -19,7 +19,8 @@ unlink $log;
 start_nginx(workers => 1, http => gateways() . <<'_EOC_',
     paytrade_prefix shop-A_;
     log_format words '$paytrade_result|$paytrade_verify|$paytrade_pay_no|'
-                     '$paytrade_trade_no|$paytrade_amount|$paytrade_event_id|';
+                     '$paytrade_trade_no|$paytrade_amount|$paytrade_currency|'
+                     '$paytrade_event_id|$paytrade_event_type|';
 _EOC_
             server => "$PaytradeGateways::WHY access_log $log words;");
 put_item('p30', stock => 1000);
@@ -103,8 +104,8 @@ my @three = map { waiting() } 1 .. 3;
 my $callback = callback_of(map { item_of($_) } @three);
 
 is(told($callback), 'accepted settled', 'three at once');
-is(last_line(), "settled|ok|$three[0]{pay_no}|T$three[0]{pay_no}|5000.00|"
-   . "T$three[0]{pay_no}:AUTHORISATION:true|", 'the first is told of');
+is(last_line(), "settled|ok|$three[0]{pay_no}|T$three[0]{pay_no}|5000.00|CNY|"
+   . "T$three[0]{pay_no}:AUTHORISATION:true|paid|", 'the first is told of');
 is(stored('paid paid paid', @three), 'paid paid paid', 'all are paid');
 ok(journal_drained(), 'the journal is empty');
 my $before = snapshot();
@@ -135,7 +136,7 @@ $callback = callback_of(item_of($some[0]), item_of($some[1], 'paid',
                                                    key => 'other'),
                         item_of($some[2]));
 is(told($callback), 'refused bad_signature', 'one of three is forged');
-is(last_line(), 'bad_signature|bad_signature|-|-|-|-|', 'no more is told');
+is(last_line(), 'bad_signature|bad_signature|-|-|-|-|-|-|', 'no more is told');
 is(stored('paid unpaid paid', @some), 'paid unpaid paid',
    'the others are settled');
 is(told($callback), 'refused bad_signature', 'as often as it comes');
@@ -156,6 +157,16 @@ my $other = waiting();
 is(told(callback_of(item_of($fits), item_of($other, 'paid', amount => '1.00'))),
    'later mismatch', 'one has a wrong amount');
 is(stored('paid unpaid', $fits, $other), 'paid unpaid', 'the first is paid');
+
+my $dong = waiting();
+is(told(callback_of(item_of($dong, 'paid', currency => 'VND'))),
+   'later mismatch', 'one has another currency');
+is(last_line(), "mismatch|ok|$dong->{pay_no}|T$dong->{pay_no}|-|VND|"
+   . "T$dong->{pay_no}:AUTHORISATION:true|paid|", 'which is told');
+ok(until_true(sub {
+    psql('SELECT amount, currency, reason FROM paytrade.orphans'
+         . " WHERE trade_no = 'T$dong->{pay_no}'")
+    eq '500000|VND|currency' }, 10), 'and recorded with its amount');
 
 my $after = waiting();
 is(told(callback_of([ 'paid', 'unknown', trade_no => 'O-1' ],

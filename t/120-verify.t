@@ -29,6 +29,7 @@ my $tell = <<'_EOC_';
     proxy_set_header X-Paytrade-Pay-No     $paytrade_pay_no;
     proxy_set_header X-Paytrade-Trade-No   $paytrade_trade_no;
     proxy_set_header X-Paytrade-Amount     $paytrade_amount;
+    proxy_set_header X-Paytrade-Currency   $paytrade_currency;
     proxy_set_header X-Paytrade-Event      $paytrade_event_id;
     proxy_set_header X-Paytrade-Event-Type $paytrade_event_type;
     proxy_set_header X-Mapped              $mapped;
@@ -342,7 +343,8 @@ for my $chunked (0, 1) {
 
 # What it tells, and what a client cannot tell in its place.
 my @forged = map { "X-Paytrade-$_: forged" }
-             qw(Verify Gateway Pay-No Trade-No Amount Event Event-Type);
+             qw(Verify Gateway Pay-No Trade-No Amount Currency Event
+                Event-Type);
 my $paid = play('standard_webhooks', 'paid', 'shop-A_1763712000123000002',
                 trade_no => 'T-1', amount => '39.90', event_id => 'msg_1');
 my $answer = ask('/plain/vars', $paid, more => \@forged);
@@ -354,6 +356,7 @@ is_deeply({ map { $_ => $told->{$_} } grep { /^x-(?:paytrade|mapped)/ }
             'x-paytrade-gateway' => 'standard_webhooks',
             'x-paytrade-pay-no' => '1763712000123000002',
             'x-paytrade-trade-no' => 'T-1', 'x-paytrade-amount' => '39.90',
+            'x-paytrade-currency' => 'CNY',
             'x-paytrade-event' => 'msg_1', 'x-paytrade-event-type' => 'paid',
             'x-mapped' => 'genuine' },
           'the headers are ours');
@@ -370,8 +373,8 @@ is($answer->[3]{headers}{'x-paytrade-trade-no'}, 'T-2', 'the rest is told');
 $answer = ask('/plain/text', message('just text', event_id => 'msg_9'),
               more => \@forged);
 is(join(' ', map { $answer->[3]{headers}{"x-paytrade-$_"} // '-' }
-             qw(verify pay-no trade-no amount event event-type)),
-   'ok - - - msg_9 ignored', 'nothing is told of what has no payment');
+             qw(verify pay-no trade-no amount currency event event-type)),
+   'ok - - - - msg_9 ignored', 'nothing is told of what has no payment');
 
 $answer = ask('/alipay/vars', play('alipay', 'paid', 'shop-A_7',
                                    amount => '1.00'), more => \@forged);
@@ -409,6 +412,34 @@ for (qw(alipay:paid:paid alipay:refunded:refunded alipay:closed:closed
                                  'shop-A_1'), more => \@forged);
     is(join(' ', map { $answer->[3]{headers}{"x-paytrade-$_"} // '-' }
                  qw(verify event-type)), "ok $type", "$path: $kind");
+}
+
+
+# An amount is in the shop's currency, or it is none.
+for ([ '/alipay paid', '10.00 CNY' ], [ '/alipay other', '10.00 CNY' ],
+     [ '/wechat_v3 refunded', '10.00 CNY' ],
+     [ '/wechat_v2 refunded', '10.00 CNY' ],
+     [ '/wechat_v2 paid', '- USD', 'USD' ],
+     [ '/stripe paid', '10.00 CNY', 'CNY' ], [ '/stripe paid', '- KWD', 'KWD' ],
+     [ '/stripe refunded', '- VND', 'VND' ], [ '/stripe closed', '- CNY' ],
+     [ '/stripe session', '- -', 'VND', 'unpaid' ],
+     [ '/plain paid', '- JPY', 'JPY' ], [ '/plain paid', '10.00 CNY' ],
+     [ '/adyen paid', '- VND', 'VND' ], [ '/adyen paid', '10.00 CNY' ],
+     [ '/adyen refunded', '- VND', 'VND' ], [ '/adyen closed', '- -', 'VND' ])
+{
+    my ($what, $told, $currency, $status) = @$_;
+    my ($path, $kind) = split / /, $what;
+
+    $answer = ask($path, play($path =~ s/plain/standard_webhooks/r =~ s{/}{}r,
+                              $kind, 'shop-A_1', amount => '10.00',
+                              refunded => '5.00', currency => $currency // 'CNY',
+                              content => sub {
+        $_[0]{data}{object}{payment_status} = $status if $status;
+        return $_[0];
+    }), more => \@forged);
+    is(join(' ', map { $answer->[3]{headers}{"x-paytrade-$_"} // '-' }
+                 qw(verify amount currency)), "ok $told",
+       "$what: " . ($currency // 'no other currency'));
 }
 
 

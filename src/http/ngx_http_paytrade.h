@@ -180,6 +180,7 @@ typedef struct {
     ngx_str_t                    order_id;
     ngx_str_t                    sku;
     ngx_str_t                    amount;
+    ngx_str_t                    currency;       /* of a callback */
     ngx_str_t                    pay_no;
     ngx_str_t                    trade_no;
     ngx_str_t                    gateway;

@@ -18,6 +18,8 @@ static void ngx_http_paytrade_callback_late(ngx_event_t *ev);
 static void ngx_http_paytrade_callback_cleanup(void *data);
 static void *ngx_http_paytrade_callback_alloc(void *ctx, size_t size);
 static ngx_uint_t ngx_http_paytrade_callback_is_sound(pt_notice_t *notice);
+static ngx_int_t ngx_http_paytrade_callback_amount(ngx_http_request_t *r,
+    pt_notice_t *notice);
 static ngx_int_t ngx_http_paytrade_callback_text(ngx_http_request_t *r,
     pt_slice_t text, ngx_str_t *value);
 
@@ -330,14 +332,11 @@ ngx_http_paytrade_callback_is_sound(pt_notice_t *notice)
 ngx_int_t
 ngx_http_paytrade_callback_vars(ngx_http_request_t *r, pt_notice_t *notice)
 {
-    pt_out_t                        out;
-    pt_slice_t                      pay_no, text;
-    const char                     *type;
-    ngx_http_paytrade_ctx_t        *ctx;
-    ngx_http_paytrade_main_conf_t  *mcf;
+    pt_slice_t                pay_no;
+    const char               *type;
+    ngx_http_paytrade_ctx_t  *ctx;
 
     ctx = ngx_http_get_module_ctx(r, ngx_http_paytrade_module);
-    mcf = ngx_http_get_module_main_conf(r, ngx_http_paytrade_module);
 
     pay_no = ngx_http_paytrade_callback_pay_no(r, notice->out_trade_no);
 
@@ -345,7 +344,9 @@ ngx_http_paytrade_callback_vars(ngx_http_request_t *r, pt_notice_t *notice)
         || ngx_http_paytrade_callback_text(r, notice->trade_no,
                                            &ctx->trade_no) != NGX_OK
         || ngx_http_paytrade_callback_text(r, notice->event_id,
-                                           &ctx->event_id) != NGX_OK)
+                                           &ctx->event_id) != NGX_OK
+        || ngx_http_paytrade_callback_text(r, notice->currency,
+                                           &ctx->currency) != NGX_OK)
     {
         return NGX_ERROR;
     }
@@ -355,11 +356,37 @@ ngx_http_paytrade_callback_vars(ngx_http_request_t *r, pt_notice_t *notice)
     ctx->event_type.data = (u_char *) type;
     ctx->event_type.len = ngx_strlen(type);
 
+    return ngx_http_paytrade_callback_amount(r, notice);
+}
+
+
+/* Minor units of another currency need not have our decimals. */
+static ngx_int_t
+ngx_http_paytrade_callback_amount(ngx_http_request_t *r, pt_notice_t *notice)
+{
+    pt_out_t                        out;
+    pt_slice_t                      text, currency;
+    ngx_http_paytrade_ctx_t        *ctx;
+    ngx_http_paytrade_main_conf_t  *mcf;
+
+    ctx = ngx_http_get_module_ctx(r, ngx_http_paytrade_module);
+    mcf = ngx_http_get_module_main_conf(r, ngx_http_paytrade_module);
+
     /* one that is ignored need not have an amount, but 0 */
 
     if (notice->out_trade_no.len == 0
-        || notice->amount < 0 || notice->amount > PT_AMOUNT_MAX)
+        || notice->amount < (notice->kind == PT_NOTICE_IGNORED ? 1 : 0)
+        || notice->amount > PT_AMOUNT_MAX)
     {
+        return NGX_OK;
+    }
+
+    currency = pt_slice(mcf->currency.data, mcf->currency.len);
+
+    if (notice->currency.len == 0) {
+        ctx->currency = mcf->currency;
+
+    } else if (!pt_slice_eq(notice->currency, currency)) {
         return NGX_OK;
     }
 

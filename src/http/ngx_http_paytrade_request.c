@@ -64,6 +64,7 @@ ngx_http_paytrade_inherit(ngx_http_paytrade_ctx_t *ctx,
     ctx->pay_no = last->pay_no;
     ctx->trade_no = last->trade_no;
     ctx->amount = last->amount;
+    ctx->currency = last->currency;
     ctx->event_id = last->event_id;
     ctx->event_type = last->event_type;
 }

@@ -36,6 +36,11 @@ static ngx_http_variable_t  ngx_http_paytrade_variables[] = {
       offsetof(ngx_http_paytrade_ctx_t, amount),
       NGX_HTTP_VAR_NOCACHEABLE, 0 },
 
+    { ngx_string("paytrade_currency"), NULL,
+      ngx_http_paytrade_variable_text,
+      offsetof(ngx_http_paytrade_ctx_t, currency),
+      NGX_HTTP_VAR_NOCACHEABLE, 0 },
+
     { ngx_string("paytrade_pay_no"), NULL,
       ngx_http_paytrade_variable_text,
       offsetof(ngx_http_paytrade_ctx_t, pay_no),

@@ -81,6 +81,7 @@ ngx_http_paytrade_verify_handler(ngx_http_request_t *r)
     ngx_str_null(&ctx->pay_no);
     ngx_str_null(&ctx->trade_no);
     ngx_str_null(&ctx->amount);
+    ngx_str_null(&ctx->currency);
     ngx_str_null(&ctx->event_id);
     ngx_str_null(&ctx->event_type);
 
