@@ -361,7 +361,7 @@ is_deeply({ map { $_ => $told->{$_} } grep { /^x-(?:paytrade|mapped)/ }
             'x-mapped' => 'genuine' },
           'the headers are ours');
 is($told->{'content-type'}, 'application/json', 'the others are the gateway\'s');
-is(logged('/plain/vars'), '/plain/vars|200|-|ok|standard_webhooks|'
+is(logged('/plain/vars'), '/plain/vars|200|passed|ok|standard_webhooks|'
    . '1763712000123000002|T-1|39.90|msg_1|genuine', 'and so is the log');
 
 $answer = ask('/plain/prefix', play('standard_webhooks', 'paid', 'shop-B_17',
@@ -467,7 +467,7 @@ for my $gateway (qw(alipay adyen standard_webhooks)) {
          'a problem');
     is($answer->[3], undef, 'nothing arrives');
     is(logged("$path/no"),
-       "$path/no|403|unverified|bad_signature|$gateway|-|-|-|-|strange",
+       "$path/no|403|bad_signature|bad_signature|$gateway|-|-|-|-|strange",
        'the log knows why, and nothing else');
 }
 
@@ -518,7 +518,7 @@ for my $path ('/other', '/named') {
     like(problem($answer), qr/^403 unverified/,
          "$path: genuine, but not for the gateway it is led to");
     is($answer->[3], undef, 'does not arrive');
-    like(logged($path), qr/\|403\|unverified\|\w+\|alipay\|-\|-\|-\|-\|/,
+    like(logged($path), qr/\|403\|(\w+)\|\1\|alipay\|-\|-\|-\|-\|/,
          'and the last word is the other gateway\'s');
 }
 
@@ -593,8 +593,10 @@ $answer = ask('/limit', message(random_bytes(4096)));
 is("$answer->[0] " . length $answer->[3]{body}, '200 4096', 'as large as may');
 is(problem(ask('/limit', message(random_bytes(4097)))), '413 too_large',
    'one byte more');
-is(problem(ask('/limit', message(random_bytes(4097)), chunked => 1)),
+is(problem(ask('/limit/chunks', message(random_bytes(4097)), chunked => 1)),
    '413 too_large', 'in chunks too');
+is(logged('/limit/chunks'), '/limit/chunks|413|too_large|-|standard_webhooks|'
+   . '-|-|-|-|nothing', 'which is not called verified');
 is(problem(raw(raw_head('POST', '/limit', 'Content-Length: 4097'))),
    '413 too_large', 'before it is read');
 is(problem(ask('/plain', message(random_bytes(1048577)))), '413 too_large',

@@ -80,7 +80,7 @@ sub tried {
     return 'changed' if ($answer->[3]{body} // '') ne $callback->{body};
     return join ' ', $answer->[0],
                      map { $answer->[3]{headers}{$_} // '-' }
-                     qw(x-verify x-amount);
+                     qw(x-result x-verify x-amount);
 }
 
 
@@ -100,18 +100,18 @@ sub counted {
 
 
 # Callbacks.
-is(tried('/tried', paid()), '200 ok 39.90', 'a genuine one');
-is(tried('/tried', paid(key => 'other')), '200 bad_signature -',
+is(tried('/tried', paid()), '200 passed ok 39.90', 'a genuine one');
+is(tried('/tried', paid(key => 'other')), '200 dry_run bad_signature -',
    'one that is forged arrives all the same');
-is(tried('/tried', paid(time => int(time) - 400)), '200 stale -',
+is(tried('/tried', paid(time => int(time) - 400)), '200 dry_run stale -',
    'and an old one');
-is(tried('/small', paid(text => sub { 'x' x 1025 })), '200 too_large -',
+is(tried('/small', paid(text => sub { 'x' x 1025 })), '200 dry_run - -',
    'one that is too large, and not even read here');
 is(counted(), 'passed=1 dry_run=3 bad_signature=1 stale=1 too_large=1'
    . ' throttled=0', 'they are counted');
-is(tried('/rate', paid(key => 'other')), '200 bad_signature -',
+is(tried('/rate', paid(key => 'other')), '200 dry_run bad_signature -',
    'a stranger');
-is(tried('/rate', paid(key => 'other')), '200 throttled -',
+is(tried('/rate', paid(key => 'other')), '200 dry_run - -',
    'and another, too soon');
 is(counted(), 'passed=1 dry_run=5 bad_signature=2 stale=1 too_large=1'
    . ' throttled=1', 'they are counted, too');

@@ -74,11 +74,12 @@ $answer = send_to('/legacy', '10.0.0.1', whole => 1);
 is($answer->{status}, 429, 'the other location of the gateway');
 like($answer->{content}, qr/"code":"too_many_attempts"/, 'with a problem');
 like($answer->{headers}{'retry-after'}, qr/^[12]$/, 'and a time');
-is(send_to('/free', '10.0.0.1'), '200 ok', 'but where it is off');
+is($answer->{headers}{'x-why'}, 'throttled ', 'and not called verified');
+is(send_to('/free', '10.0.0.1'), '200 passed', 'but where it is off');
 is(send_to('/free', '10.0.0.1', @forged), '403 bad_signature', 'never')
     for 1 .. 3;
 is(send_to('/legacy', '10.0.0.1', headers => { 'X-Real-Address' => undef }),
-   '200 ok', 'an address of its own');
+   '200 passed', 'an address of its own');
 
 # Throttled before the body is read.
 $answer = raw(raw_head('POST', $notify, 'X-Real-Address: 10.0.0.1',
@@ -128,6 +129,7 @@ is(send_to($notify, '10.0.4.1', @forged), '400 bad_signature',
 my $counted = status_json()->{callbacks};
 cmp_ok($counted->{standard_webhooks}{throttled}, '>=', 5, 'they are counted');
 is($counted->{stripe}{throttled}, 2, 'for each gateway');
+is(status_json()->{requests}{too_many_attempts}, 0, 'and not among buyers');
 
 
 # Sizes.

@@ -19,7 +19,10 @@ static ngx_int_t ngx_http_paytrade_verify_refuse(ngx_http_request_t *r,
     pt_verify_e result);
 static ngx_int_t ngx_http_paytrade_verify_turn_away(ngx_http_request_t *r,
     ngx_uint_t callback, ngx_msec_t ms);
-static ngx_int_t ngx_http_paytrade_verify_let(ngx_http_request_t *r);
+static ngx_int_t ngx_http_paytrade_verify_problem(ngx_http_request_t *r,
+    pt_problem_e problem, const char *word, const char *detail);
+static ngx_int_t ngx_http_paytrade_verify_pass(ngx_http_request_t *r,
+    ngx_uint_t callback);
 
 
 /* Of a phase the handlers that are added last are called first. */
@@ -152,14 +155,12 @@ ngx_http_paytrade_verify_body(ngx_http_request_t *r)
 static ngx_int_t
 ngx_http_paytrade_verify_request(ngx_http_request_t *r)
 {
-    ngx_pool_t                    *pool;
-    ngx_uint_t                     callback;
-    pt_verify_e                    result;
-    ngx_http_paytrade_ctx_t       *ctx;
-    ngx_http_paytrade_loc_conf_t  *plcf;
+    ngx_pool_t               *pool;
+    ngx_uint_t                callback;
+    pt_verify_e               result;
+    ngx_http_paytrade_ctx_t  *ctx;
 
     ctx = ngx_http_get_module_ctx(r, ngx_http_paytrade_module);
-    plcf = ngx_http_get_module_loc_conf(r, ngx_http_paytrade_module);
 
     callback = NGX_HTTP_PAYTRADE_CALLBACK_NONE;
     result = PT_VERIFY_NO_MEMORY;
@@ -185,11 +186,8 @@ ngx_http_paytrade_verify_request(ngx_http_request_t *r)
         return ngx_http_paytrade_verify_refuse(r, result);
     }
 
-    ngx_http_paytrade_callback_count(r, plcf->verify,
-                                     NGX_HTTP_PAYTRADE_CALLBACK_PASSED);
-    ctx->verified = 1;
-
-    return NGX_DECLINED;
+    return ngx_http_paytrade_verify_pass(r,
+                                         NGX_HTTP_PAYTRADE_CALLBACK_PASSED);
 }
 
 
@@ -246,7 +244,6 @@ ngx_http_paytrade_verify_raw(ngx_http_request_t *r, ngx_pool_t *pool,
 static ngx_int_t
 ngx_http_paytrade_verify_refuse(ngx_http_request_t *r, pt_verify_e result)
 {
-    pt_out_t                       out;
     const char                    *word;
     ngx_http_paytrade_loc_conf_t  *plcf;
 
@@ -255,26 +252,20 @@ ngx_http_paytrade_verify_refuse(ngx_http_request_t *r, pt_verify_e result)
     ngx_http_paytrade_callback_refused(r, plcf->verify, result);
 
     if (plcf->dry_run) {
-        return ngx_http_paytrade_verify_let(r);
-    }
-
-    if (result == PT_VERIFY_NO_MEMORY) {
-        return ngx_http_paytrade_reply_problem(r, PT_UNAVAILABLE,
-                             "the callback cannot be verified now; send it "
-                             "again");
+        return ngx_http_paytrade_verify_pass(r,
+                                         NGX_HTTP_PAYTRADE_CALLBACK_DRY_RUN);
     }
 
     word = pt_verify_words[result];
 
-    ngx_http_paytrade_out_init(&out, r, 256);
+    if (result == PT_VERIFY_NO_MEMORY) {
+        return ngx_http_paytrade_verify_problem(r, PT_UNAVAILABLE, word,
+                             "the callback cannot be verified now; send it "
+                             "again");
+    }
 
-    pt_problem_open(&out, PT_UNVERIFIED,
-                    "this is no genuine callback of the gateway");
-    pt_out_str(&out, ",\"reason\":");
-    pt_out_json(&out, pt_slice(word, ngx_strlen(word)));
-    pt_out_char(&out, '}');
-
-    return ngx_http_paytrade_reply_problem_out(r, PT_UNVERIFIED, &out);
+    return ngx_http_paytrade_verify_problem(r, PT_UNVERIFIED, word,
+                             "this is no genuine callback of the gateway");
 }
 
 
@@ -282,6 +273,93 @@ ngx_http_paytrade_verify_refuse(ngx_http_request_t *r, pt_verify_e result)
 static ngx_int_t
 ngx_http_paytrade_verify_turn_away(ngx_http_request_t *r, ngx_uint_t callback,
     ngx_msec_t ms)
+{
+    const char                    *word;
+    ngx_http_paytrade_loc_conf_t  *plcf;
+
+    plcf = ngx_http_get_module_loc_conf(r, ngx_http_paytrade_module);
+
+    word = ngx_http_paytrade_callback_word(callback);
+
+    ngx_http_paytrade_callback_tell(r, "turned away",
+                                    pt_slice(word, ngx_strlen(word)));
+    ngx_http_paytrade_callback_count(r, plcf->verify, callback);
+
+    if (plcf->dry_run) {
+        return ngx_http_paytrade_verify_pass(r,
+                                         NGX_HTTP_PAYTRADE_CALLBACK_DRY_RUN);
+    }
+
+    switch (callback) {
+
+    case NGX_HTTP_PAYTRADE_CALLBACK_TOO_LARGE:
+        return ngx_http_paytrade_verify_problem(r, PT_TOO_LARGE, word,
+                             "the body is larger than paytrade_callback_size");
+
+    case NGX_HTTP_PAYTRADE_CALLBACK_THROTTLED:
+        if (ngx_http_paytrade_retry_after(r, ms) != NGX_OK) {
+            return NGX_HTTP_INTERNAL_SERVER_ERROR;
+        }
+
+        return ngx_http_paytrade_verify_problem(r, PT_TOO_MANY_ATTEMPTS, word,
+                             "too many callbacks of this address were "
+                             "refused; try again later");
+
+    default: /* NGX_HTTP_PAYTRADE_CALLBACK_UNAVAILABLE */
+        return ngx_http_paytrade_verify_problem(r, PT_UNAVAILABLE, word,
+                             "the callback cannot be verified now; send it "
+                             "again");
+    }
+}
+
+
+/* A problem, but in $paytrade_result is what became of the callback. */
+static ngx_int_t
+ngx_http_paytrade_verify_problem(ngx_http_request_t *r, pt_problem_e problem,
+    const char *word, const char *detail)
+{
+    pt_out_t                        out;
+    ngx_http_paytrade_counters_t   *counters;
+    ngx_http_paytrade_main_conf_t  *mcf;
+
+    mcf = ngx_http_get_module_main_conf(r, ngx_http_paytrade_module);
+
+    /* the counter of too many attempts is that of buyers */
+
+    if (problem != PT_TOO_MANY_ATTEMPTS) {
+        counters = ngx_http_paytrade_counters(mcf->shm_zone);
+        (void) ngx_atomic_fetch_add(&counters->problems[problem], 1);
+    }
+
+    if (problem == PT_UNAVAILABLE
+        && ngx_http_paytrade_retry_after(r, 1000) != NGX_OK)
+    {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+
+    ngx_http_paytrade_out_init(&out, r, 256);
+    pt_problem_open(&out, problem, detail);
+
+    if (problem == PT_UNVERIFIED) {
+        pt_out_str(&out, ",\"reason\":");
+        pt_out_json(&out, pt_slice(word, ngx_strlen(word)));
+    }
+
+    pt_out_put(&out, pt_slice("}", sizeof("}")));    /* with its zero */
+
+    if (out.failed) {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+
+    return ngx_http_paytrade_reply_text(r, pt_problems[problem].status, word,
+                                        "application/problem+json",
+                                        pt_out_slice(&out).data);
+}
+
+
+/* Handed on: it is genuine, or this is only a trial. */
+static ngx_int_t
+ngx_http_paytrade_verify_pass(ngx_http_request_t *r, ngx_uint_t callback)
 {
     const char                    *word;
     ngx_http_paytrade_ctx_t       *ctx;
@@ -292,51 +370,11 @@ ngx_http_paytrade_verify_turn_away(ngx_http_request_t *r, ngx_uint_t callback,
 
     word = ngx_http_paytrade_callback_word(callback);
 
-    ngx_http_paytrade_callback_set_verify(ctx, word);
-    ngx_http_paytrade_callback_tell(r, "turned away",
-                                    pt_slice(word, ngx_strlen(word)));
     ngx_http_paytrade_callback_count(r, plcf->verify, callback);
 
-    if (plcf->dry_run) {
-        return ngx_http_paytrade_verify_let(r);
-    }
-
-    switch (callback) {
-
-    case NGX_HTTP_PAYTRADE_CALLBACK_TOO_LARGE:
-        return ngx_http_paytrade_reply_problem(r, PT_TOO_LARGE,
-                             "the body is larger than paytrade_callback_size");
-
-    case NGX_HTTP_PAYTRADE_CALLBACK_THROTTLED:
-        if (ngx_http_paytrade_retry_after(r, ms) != NGX_OK) {
-            return NGX_HTTP_INTERNAL_SERVER_ERROR;
-        }
-
-        return ngx_http_paytrade_reply_problem(r, PT_TOO_MANY_ATTEMPTS,
-                             "too many callbacks of this address were "
-                             "refused; try again later");
-
-    default: /* NGX_HTTP_PAYTRADE_CALLBACK_UNAVAILABLE */
-        return ngx_http_paytrade_reply_problem(r, PT_UNAVAILABLE,
-                             "the callback cannot be verified now; send it "
-                             "again");
-    }
-}
-
-
-/* It would have been refused, but this is only a trial. */
-static ngx_int_t
-ngx_http_paytrade_verify_let(ngx_http_request_t *r)
-{
-    ngx_http_paytrade_ctx_t       *ctx;
-    ngx_http_paytrade_loc_conf_t  *plcf;
-
-    ctx = ngx_http_get_module_ctx(r, ngx_http_paytrade_module);
-    plcf = ngx_http_get_module_loc_conf(r, ngx_http_paytrade_module);
-
-    ngx_http_paytrade_callback_count(r, plcf->verify,
-                                     NGX_HTTP_PAYTRADE_CALLBACK_DRY_RUN);
     ctx->verified = 1;
+    ctx->result.data = (u_char *) word;
+    ctx->result.len = ngx_strlen(word);
 
     return NGX_DECLINED;
 }
