@@ -77,6 +77,8 @@ _EOC_
         location /broken { $verify proxy_intercept_errors on;
                            proxy_pass http://unix:/nothing.sock:;
                            error_page 502 = \@app; }
+        location /page   { $verify $to_plain
+                           error_page 403 413 = \@app; }
         location /after  { $verify client_body_buffer_size 128;
                            proxy_intercept_errors on; $to_plain
                            error_page 418 = \@second; }
@@ -522,6 +524,11 @@ for my $path ('/other', '/named') {
          'and the last word is the other gateway\'s');
 }
 
+$answer = ask('/page', $bad);
+is(problem($answer), '403 unverified bad_signature',
+   'an error page for what is refused is not used');
+is($answer->[3], undef, 'nothing arrives by it');
+
 # Led to it when the body was read in part only, or thrown away.
 {
     my $large = message(random_bytes(500000));
@@ -601,8 +608,9 @@ is(problem(raw(raw_head('POST', '/limit', 'Content-Length: 4097'))),
    '413 too_large', 'before it is read');
 is(problem(ask('/plain', message(random_bytes(1048577)))), '413 too_large',
    '1 MiB and no more when nothing is said');
-is(ask('/plain', message(random_bytes(5 * 1048576)))->[0], 413,
-   'above nginx\'s own limit');
+$answer = ask('/plain', message(random_bytes(5 * 1048576)));
+is($answer->[0], 413, 'above nginx\'s own limit');
+like($answer->[1], qr{^Content-Type: text/html}m, 'nginx answers');
 
 
 # Clients that leave while the body is read, or before the answer.
