@@ -316,6 +316,8 @@ PUT /paytrade/admin/items/p31 {"sale":"t","price":"1","stock":10}
 X-User: u1
 --- error_code eval
 [200, 409, 201, 200, 201]
+--- response_headers eval
+["! Retry-After", "Retry-After: 10", map { "! Retry-After" } 1 .. 3]
 --- response_body_like eval
 ['"paused":true', ::code('paused'), '"held"', '"paused":false', '"held"']
 --- redis

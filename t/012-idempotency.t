@@ -247,6 +247,7 @@ is(scalar(grep { $_->{status} == 201 } @three), 3, 'three attempts');
 my $fourth = hold('u1', 't4', $try);
 is($fourth->{status}, 429, 'the fourth is 429');
 is(code($fourth), 'too_many_attempts', 'too_many_attempts');
+is($fourth->{headers}{'retry-after'}, 3600, 'not soon again');
 is(item('tries')->{held}, 3, 'and takes nothing');
 replays('one of the three', $three[0], hold('u1', 't1', $try), 'held');
 is(hold('u2', 't1', $try)->{status}, 201, 'another buyer may');

@@ -79,7 +79,7 @@ location = /t { limit_req zone=t; paytrade_status; }
 
 
 
-=== TEST 6: limit_req with status 429
+=== TEST 6: so does its 429
 --- http_config
 limit_req_zone $uri zone=t:64k rate=1r/m;
 --- config
@@ -92,6 +92,9 @@ location = /t {
 ["GET /t", "GET /t"]
 --- error_code eval
 [200, 429]
+--- response_headers eval
+["Content-Type: application/json",
+ "Content-Type: application/problem+json\nRetry-After: 1"]
 --- response_body_like eval
 ["version", '"status":429,"code":"too_many_attempts"']
 

@@ -329,8 +329,10 @@ is(ms(of($one, 'expires_at')) + 2_000,
 my $calm = buy('u3', 'p90');
 ok(journal_drained(), 'the journal is empty');
 is(pay('u3', [ $calm ], key => $_)->{status}, 201, "attempt $_") for 1 .. 3;
-is(code(pay('u3', [ $calm ], key => 4)), '429 too_many_attempts',
+my $fifth = pay('u3', [ $calm ], key => 4);
+is(code($fifth), '429 too_many_attempts',
    'a hold and four payments are too many');
+is($fifth->{headers}{'retry-after'}, 3600, 'not soon again');
 is(pay('u3', [ $calm ], key => 3)->{status}, 200, 'a known key is not');
 my $other = buy('u4', 'p90');
 ok(journal_drained(), 'the journal is empty');

@@ -9,6 +9,15 @@
 #include "pt_out.h"
 
 
+/*
+ * Seconds until asking again may help, for Retry-After, where nothing nearer is
+ * known: too much at once; something has to be done first; a day's attempts.
+ */
+#define PT_RETRY_SOON      1
+#define PT_RETRY_LATER     10
+#define PT_RETRY_DAY       3600
+
+
 typedef enum {
     PT_BAD_REQUEST = 0,
     PT_NO_USER,
@@ -52,6 +61,7 @@ typedef struct {
     const char  *code;       /* stable, lower case with underscores */
     unsigned     status;
     const char  *title;
+    unsigned     retry;      /* PT_RETRY_, or 0: none of its own */
 } pt_problem_t;
 
 

@@ -166,8 +166,10 @@ ngx_http_paytrade_make_page(ngx_http_request_t *r,
         return NGX_ERROR;
     }
 
-    if (page->problem == PT_UNAVAILABLE
-        && ngx_http_paytrade_retry_after(r, 1000) != NGX_OK)
+    /* nginx refuses what is too much at this moment, not of a day */
+
+    if (problem->retry
+        && ngx_http_paytrade_retry_after(r, PT_RETRY_SOON * 1000) != NGX_OK)
     {
         return NGX_ERROR;
     }

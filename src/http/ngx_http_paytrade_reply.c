@@ -8,6 +8,7 @@
 static void *ngx_http_paytrade_out_alloc(void *ctx, size_t size);
 static ngx_int_t ngx_http_paytrade_send(ngx_http_request_t *r,
     ngx_uint_t status, ngx_str_t *type, pt_out_t *out);
+static ngx_uint_t ngx_http_paytrade_says_retry(ngx_http_request_t *r);
 static void ngx_http_paytrade_set_result(ngx_http_request_t *r,
     const char *result);
 static void ngx_http_paytrade_set_amount(ngx_http_request_t *r,
@@ -75,8 +76,9 @@ ngx_http_paytrade_reply_problem_out(ngx_http_request_t *r,
 
     ngx_http_paytrade_set_result(r, pt_problems[problem].code);
 
-    if (problem == PT_UNAVAILABLE
-        && ngx_http_paytrade_retry_after(r, 1000) != NGX_OK)
+    if (pt_problems[problem].retry && !ngx_http_paytrade_says_retry(r)
+        && ngx_http_paytrade_retry_after(r, pt_problems[problem].retry * 1000)
+           != NGX_OK)
     {
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
     }
@@ -256,6 +258,33 @@ ngx_http_paytrade_retry_after(ngx_http_request_t *r, int64_t ms)
 
     return ngx_http_paytrade_header(r, "Retry-After",
                                     pt_slice(text, last - text));
+}
+
+
+/* Who knows the time has said it. */
+static ngx_uint_t
+ngx_http_paytrade_says_retry(ngx_http_request_t *r)
+{
+    ngx_uint_t        i;
+    ngx_list_part_t  *part;
+    ngx_table_elt_t  *h;
+
+    for (part = &r->headers_out.headers.part; part; part = part->next) {
+        h = part->elts;
+
+        for (i = 0; i < part->nelts; i++) {
+            if (h[i].hash
+                && h[i].key.len == sizeof("Retry-After") - 1
+                && ngx_strncasecmp(h[i].key.data, (u_char *) "Retry-After",
+                                   sizeof("Retry-After") - 1)
+                   == 0)
+            {
+                return 1;
+            }
+        }
+    }
+
+    return 0;
 }
 
 

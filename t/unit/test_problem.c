@@ -66,6 +66,23 @@ test_codes(void **state)
 }
 
 
+/* All of 429 and 503, and of 409 what waiting mends by itself. */
+static void
+test_retry(void **state)
+{
+    int                  i;
+    const pt_problem_t  *p;
+
+    for (i = 0; i < PT_PROBLEMS; i++) {
+        p = &pt_problems[i];
+
+        assert_int_equal(p->retry > 0,
+                         p->status == 429 || p->status == 503
+                         || i == PT_PAUSED || i == PT_REBUILD_REQUIRED);
+    }
+}
+
+
 static void
 test_open(void **state)
 {
@@ -117,6 +134,7 @@ main(void)
 {
     const struct CMUnitTest  tests[] = {
         unit_case(test_codes),
+        unit_case(test_retry),
         unit_case(test_open),
         unit_case(test_open_all),
     };
