@@ -329,8 +329,7 @@ unchanged('users and keys');
 
 
 # Ids.
-for my $bad ('abc', '1', 'x' . substr($id, 1), "${id}0", substr($id, 1),
-             '-' . substr($id, 1), "+$id", '0' x 19, '9' x 19, '9' x 20,
+for my $bad ('', 'abc', 'x' . substr($id, 1), '-' . substr($id, 1), "+$id",
              "$id%20", "%20$id", '1e18', "$id/", '0x' . '1' x 17,
              "$id.0", '%EF%BC%91' x 19)
 {
@@ -344,7 +343,10 @@ for my $bad ('abc', '1', 'x' . substr($id, 1), "${id}0", substr($id, 1),
 (my $other = $id) =~ s/....$/9999/;
 (my $elsewhere = $id) =~ s/(..)(....)$/07$2/;
 
-for my $unknown ($other, $elsewhere, '1' x 19, '9223372036854775807') {
+for my $unknown ($other, $elsewhere, '1', "${id}0", substr($id, 1), '0' x 19,
+                 "0$id", '1' x 19, '9' x 19, '9' x 20, '1' x 1000,
+                 '9223372036854775807', '9223372036854775808')
+{
     refused("the unknown id $unknown", raw(head('GET', "/orders/$unknown",
                                                 'X-User: u1')),
             404, 'unknown_order');
@@ -353,6 +355,8 @@ for my $unknown ($other, $elsewhere, '1' x 19, '9223372036854775807') {
             404, 'unknown_order');
 }
 
+refused('the id 1 without a user', raw(head('GET', '/orders/1')), 401,
+        'no_user');
 refused('DELETE without a user', raw(head('DELETE', "/orders/$id")), 401,
         'no_user');
 refused('DELETE by another', raw(head('DELETE', "/orders/$id", 'X-User: u2')),

@@ -243,8 +243,16 @@ for my $case (
     [ '400 bad_request', 'u1', [], 'no order' ],
     [ '400 bad_request', 'u1', [ $order, $order ], 'one twice' ],
     [ '400 bad_request', 'u1', \@many, 'fifty-one' ],
-    [ '400 bad_request', 'u1', [ substr $order, 1 ], 'an id too short' ],
-    [ '400 bad_request', 'u1', [ "${order}0" ], 'one too long' ],
+    [ '404 unknown_order', 'u1', [ substr $order, 1 ], 'an id too short' ],
+    [ '404 unknown_order', 'u1', [ $order, "${order}0" ], 'one too long' ],
+    [ '404 unknown_order', 'u1', [ '9223372036854775808' ], 'one too large' ],
+    [ '404 unknown_order', 'u1', [ "0$order" ], 'one with a zero' ],
+    [ '400 bad_request', 'u1', [ '1', $order, '1' ], 'no order twice' ],
+    [ '400 bad_request', 'u1', [ "${order}x" ], 'not only digits' ],
+    [ '400 bad_request', 'u1', [ $order, '' ], 'an empty id' ],
+    [ '401 no_user', '', [ '1' ], 'no order, without a user' ],
+    [ '422 unknown_gateway', 'u1', [ '1' ], 'no order, another gateway',
+      gateway => 'paypal' ],
 ) {
     my ($wanted, $user, $orders, $name, %more) = @$case;
 
@@ -289,6 +297,8 @@ like(raw(raw_head('POST', '/payments', 'X-User: u1', 'Idempotency-Key: a',
                   'Idempotency-Key: b', 'Content-Length: 2') . '{}')->[2],
      qr/"bad_request"/, 'two keys');
 
+is(of(pay('u1', [ $order, $_ ]), 'order_id'), $_, "unknown_order names $_")
+    for $unknown, '7';
 my $told = decode_json(pay('u1', [ $soon ])->{content});
 is($told->{order_id}, $soon, 'expires_soon names the order');
 like($told->{expires_at}, qr/^$stamp$/, 'and its end');
@@ -485,6 +495,8 @@ for my $sale ('a' .. 'h') {
 
 is(code(pay('u1', \@in)), '409 different_partitions',
    'orders of two partitions');
+is(code(pay('u1', [ @in, '7' ])), '409 different_partitions',
+   'and one that can be none');
 is(code(pay('u1', [ $in[0] + 2 * 10000 ])), '404 unknown_order',
    'an order of a partition that there is not');
 for my $n (0, 1) {

@@ -57,8 +57,14 @@ is(code(payment_of('GET', $orders[0], 'u1')), '404 unknown_payment',
    'an order is none');
 is(code(payment_of('GET', $pay_no + 7 * 10000, 'u1')), '404 unknown_payment',
    'of a partition that there is not');
-is(code(payment_of('GET', '12', 'u1')), '400 bad_request',
-   'a number that is none');
+for my $none (qw(1 0 176371200000000000 17637120000000000012
+                 0763712000000000001 9223372036854775808 9999999999999999999),
+              '1' x 200)
+{
+    is(code(payment_of('GET', $none, 'u1')), '404 unknown_payment',
+       "$none can be none");
+}
+is(code(payment_of('GET', 1)), '401 no_user', 'which only a user is told');
 is(code(payment_of('GET', $pay_no)), '401 no_user', 'not without a user');
 for my $method (qw(POST PUT DELETE)) {
     my $answer = payment_of($method, $pay_no, 'u1');

@@ -10,6 +10,18 @@
     "19 digits"
 
 
+/* Shorter ones, which can be no order, first. */
+static int
+pt_pay_compare(pt_slice_t a, pt_slice_t b)
+{
+    if (a.len != b.len) {
+        return a.len < b.len ? -1 : 1;
+    }
+
+    return memcmp(a.data, b.data, a.len);
+}
+
+
 /* Puts an id where it belongs: 0, or -1 when it is there already. */
 static int
 pt_pay_add(pt_pay_t *pay, pt_slice_t id)
@@ -18,7 +30,7 @@ pt_pay_add(pt_pay_t *pay, pt_slice_t id)
     size_t  i;
 
     for (i = pay->norders; i > 0; i--) {
-        order = memcmp(id.data, pay->order_ids[i - 1].data, PT_ID_LEN);
+        order = pt_pay_compare(id, pay->order_ids[i - 1]);
 
         if (order == 0) {
             return -1;
@@ -42,7 +54,6 @@ pt_pay_add(pt_pay_t *pay, pt_slice_t id)
 static const char *
 pt_pay_orders(pt_pay_t *pay)
 {
-    int64_t       id;
     pt_slice_t    text;
     const cJSON  *ids, *member;
 
@@ -61,7 +72,7 @@ pt_pay_orders(pt_pay_t *pay)
 
         text = pt_slice(member->valuestring, strlen(member->valuestring));
 
-        if (pt_id_parse(text, &id) != 0) {
+        if (!pt_id_digits(text)) {
             return PT_PAY_IDS_WHY;
         }
 

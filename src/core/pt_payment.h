@@ -121,9 +121,9 @@ void pt_payment_json(pt_out_t *out, const pt_payment_t *payment,
 
 /*
  * Reads a buyer's body: {"order_ids":["…"],"gateway":"…","method":"…",
- * "request_id":"…"}; the ids end sorted, a doubled one is refused.  Returns 0,
- * or -1 with a sentence for the buyer in *why; in both cases pt_pay_free must
- * follow.
+ * "request_id":"…"}; the ids are digits, of any number, and end sorted; a
+ * doubled one is refused.  Returns 0, or -1 with a sentence for the buyer in
+ * *why; in both cases pt_pay_free must follow.
  */
 int pt_pay_parse(pt_pay_t *pay, pt_slice_t body, const char **why);
 void pt_pay_free(pt_pay_t *pay);

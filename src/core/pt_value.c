@@ -116,6 +116,21 @@ pt_id_partition(int64_t id)
 }
 
 
+int
+pt_id_digits(pt_slice_t s)
+{
+    size_t  i;
+
+    for (i = 0; i < s.len; i++) {
+        if (s.data[i] < '0' || s.data[i] > '9') {
+            return 0;
+        }
+    }
+
+    return s.len > 0;
+}
+
+
 /* Takes exactly `digits` digits off *s. */
 static int
 pt_time_number(pt_slice_t *s, size_t digits, unsigned max, unsigned *value)

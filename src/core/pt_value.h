@@ -53,6 +53,9 @@ int pt_money_add(int64_t a, int64_t b, int64_t *minor);
 int pt_id_parse(pt_slice_t s, int64_t *id);
 unsigned pt_id_partition(int64_t id);
 
+/* Digits, of any number, of which an id may be made: 1 or 0. */
+int pt_id_digits(pt_slice_t s);
+
 /* RFC 3339 with any offset, to milliseconds since 1970 in UTC; not before. */
 int pt_time_parse(pt_slice_t s, int64_t *ms);
 

@@ -367,6 +367,10 @@ ngx_int_t ngx_http_paytrade_reply_problem(ngx_http_request_t *r,
 /* As above, for a body that the caller opened with pt_problem_open. */
 ngx_int_t ngx_http_paytrade_reply_problem_out(ngx_http_request_t *r,
     pt_problem_e problem, pt_out_t *out);
+/* With the order of which it speaks; status: its order_status, or NULL. */
+ngx_int_t ngx_http_paytrade_reply_order_problem(ngx_http_request_t *r,
+    pt_problem_e problem, const char *detail, pt_slice_t order_id,
+    const char *status);
 /* 503, or what the words "restarted", "no_epoch", "broken" of a script ask. */
 ngx_int_t ngx_http_paytrade_reply_failure(ngx_http_request_t *r,
     ngx_http_paytrade_call_t *call);

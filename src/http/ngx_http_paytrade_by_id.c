@@ -61,7 +61,9 @@ ngx_http_paytrade_by_id_read(ngx_http_request_t *r,
     const char **detail)
 {
     int64_t                   number;
+    ngx_int_t                 rc;
     ngx_str_t                 text;
+    pt_slice_t                digits;
     ngx_http_paytrade_ctx_t  *ctx;
 
     ctx = ngx_http_get_module_ctx(r, ngx_http_paytrade_module);
@@ -70,21 +72,30 @@ ngx_http_paytrade_by_id_read(ngx_http_request_t *r,
         return NGX_ERROR;
     }
 
-    if (pt_id_parse(pt_slice(text.data, text.len), &number) != 0) {
+    digits = pt_slice(text.data, text.len);
+
+    if (!pt_id_digits(digits)) {
         *problem = PT_BAD_REQUEST;
         *detail = by->bad;
         return NGX_DECLINED;
     }
 
-    *partition = pt_id_partition(number);
+    rc = ngx_http_paytrade_read_user(r, problem, detail);
+    if (rc != NGX_OK) {
+        return rc;
+    }
 
-    if (*partition >= (ngx_uint_t) ctx->worker->conf->partitions) {
+    if (pt_id_parse(digits, &number) != 0
+        || pt_id_partition(number)
+           >= (ngx_uint_t) ctx->worker->conf->partitions)
+    {
         *problem = by->unknown;
         *detail = by->none;
         return NGX_DECLINED;
     }
 
+    *partition = pt_id_partition(number);
     *id = text;
 
-    return ngx_http_paytrade_read_user(r, problem, detail);
+    return NGX_OK;
 }

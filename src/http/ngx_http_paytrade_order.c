@@ -20,7 +20,7 @@ static ngx_int_t ngx_http_paytrade_order_reply(ngx_http_request_t *r,
 
 static const ngx_http_paytrade_by_id_t  ngx_http_paytrade_order_by_id = {
     NGX_HTTP_GET|NGX_HTTP_HEAD|NGX_HTTP_DELETE, "GET, HEAD, DELETE",
-    "an order id has 19 digits",
+    "an order id is a number of 19 digits",
     PT_UNKNOWN_ORDER, "there is no such order",
     ngx_http_paytrade_order_submit
 };

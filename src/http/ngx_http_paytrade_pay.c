@@ -52,14 +52,20 @@ ngx_http_paytrade_pay_handler(ngx_http_request_t *r)
 static void
 ngx_http_paytrade_pay_body(ngx_http_request_t *r, pt_slice_t body)
 {
-    ngx_int_t      rc;
-    const char    *detail;
-    pt_problem_e   problem;
+    ngx_int_t                 rc;
+    const char               *detail;
+    pt_problem_e              problem;
+    ngx_http_paytrade_ctx_t  *ctx;
+    ngx_http_paytrade_pay_t  *pay;
 
     rc = ngx_http_paytrade_pay_read(r, body, &problem, &detail);
 
     if (rc == NGX_DECLINED) {
-        rc = ngx_http_paytrade_reply_problem(r, problem, detail);
+        ctx = ngx_http_get_module_ctx(r, ngx_http_paytrade_module);
+        pay = ctx->data;
+
+        rc = ngx_http_paytrade_reply_order_problem(r, problem, detail,
+                                                   pay->unknown, NULL);
 
     } else if (rc == NGX_OK) {
         rc = ngx_http_paytrade_pay_submit(r);
@@ -76,6 +82,7 @@ static ngx_int_t
 ngx_http_paytrade_pay_read(ngx_http_request_t *r, pt_slice_t body,
     pt_problem_e *problem, const char **detail)
 {
+    int64_t                   id;
     ngx_int_t                 rc;
     ngx_pool_cleanup_t       *cln;
     ngx_http_paytrade_pay_t  *pay;
@@ -103,8 +110,10 @@ ngx_http_paytrade_pay_read(ngx_http_request_t *r, pt_slice_t body,
         return NGX_DECLINED;
     }
 
-    ctx->order_id.data = (u_char *) pay->pay.order_ids[0].data;
-    ctx->order_id.len = pay->pay.order_ids[0].len;
+    if (pt_id_parse(pay->pay.order_ids[0], &id) == 0) {
+        ctx->order_id.data = (u_char *) pay->pay.order_ids[0].data;
+        ctx->order_id.len = pay->pay.order_ids[0].len;
+    }
 
     rc = ngx_http_paytrade_read_key(r, pay->pay.request_id, problem, detail);
 
@@ -217,8 +226,9 @@ static ngx_int_t
 ngx_http_paytrade_pay_orders(ngx_http_request_t *r, pt_problem_e *problem,
     const char **detail)
 {
-    size_t                    i;
+    size_t                    i, known;
     int64_t                   id;
+    pt_slice_t                unknown;
     ngx_uint_t                partition;
     ngx_http_paytrade_pay_t  *pay;
     ngx_http_paytrade_ctx_t  *ctx;
@@ -226,20 +236,21 @@ ngx_http_paytrade_pay_orders(ngx_http_request_t *r, pt_problem_e *problem,
     ctx = ngx_http_get_module_ctx(r, ngx_http_paytrade_module);
     pay = ctx->data;
 
+    unknown = pt_slice_null;
+    known = 0;
+
     for (i = 0; i < pay->pay.norders; i++) {
-        if (pt_id_parse(pay->pay.order_ids[i], &id) != 0) {
-            return NGX_ERROR;
+        if (pt_id_parse(pay->pay.order_ids[i], &id) != 0
+            || pt_id_partition(id)
+               >= (ngx_uint_t) ctx->worker->conf->partitions)
+        {
+            unknown = pay->pay.order_ids[i];
+            continue;
         }
 
         partition = pt_id_partition(id);
 
-        if (partition >= (ngx_uint_t) ctx->worker->conf->partitions) {
-            *problem = PT_UNKNOWN_ORDER;
-            *detail = "there is no such order";
-            return NGX_DECLINED;
-        }
-
-        if (i && partition != pay->partition) {
+        if (known++ && partition != pay->partition) {
             *problem = PT_DIFFERENT_PARTITIONS;
             *detail = "these orders cannot be paid together; pay each by "
                       "itself";
@@ -249,7 +260,15 @@ ngx_http_paytrade_pay_orders(ngx_http_request_t *r, pt_problem_e *problem,
         pay->partition = partition;
     }
 
-    return NGX_OK;
+    if (known == pay->pay.norders) {
+        return NGX_OK;
+    }
+
+    pay->unknown = unknown;
+    *problem = PT_UNKNOWN_ORDER;
+    *detail = "there is no such order";
+
+    return NGX_DECLINED;
 }
 
 

@@ -13,6 +13,7 @@ typedef struct {
     pt_pay_t                      pay;
     ngx_http_paytrade_gateway_t  *gateway;
     ngx_uint_t                    partition;   /* of all its orders */
+    pt_slice_t                    unknown;     /* one that can be no order */
     pt_payment_t                  payment;     /* in the request's memory */
     pt_link_t                     link;
     pt_slice_t                    text;        /* to be signed */

@@ -42,9 +42,6 @@ static ngx_int_t ngx_http_paytrade_pay_soon(ngx_http_request_t *r,
     ngx_http_paytrade_call_t *call, pt_slice_t *f);
 static ngx_int_t ngx_http_paytrade_pay_range(ngx_http_request_t *r,
     ngx_http_paytrade_call_t *call, pt_slice_t *f);
-static ngx_int_t ngx_http_paytrade_pay_problem(ngx_http_request_t *r,
-    pt_problem_e problem, const char *detail, pt_slice_t order_id,
-    const char *status);
 
 
 static const ngx_http_paytrade_pay_word_t  ngx_http_paytrade_pay_words[] = {
@@ -99,8 +96,8 @@ ngx_http_paytrade_pay_answer(ngx_http_request_t *r,
         rc = word->reply(r, call, f);
 
     } else {
-        rc = ngx_http_paytrade_pay_problem(r, word->problem, word->detail,
-                                           f[1], NULL);
+        rc = ngx_http_paytrade_reply_order_problem(r, word->problem,
+                                                   word->detail, f[1], NULL);
     }
 
     ngx_http_paytrade_wait_call(r, rc);
@@ -212,16 +209,16 @@ ngx_http_paytrade_pay_stored(ngx_http_request_t *r,
                                                PQgetlength(res, 0, 0))) != 0
         || !pt_slice_eq(order.user, ctx->user))
     {
-        rc = ngx_http_paytrade_pay_problem(r, PT_UNKNOWN_ORDER,
-                                           "there is no such order",
-                                           call->argv[0], NULL);
+        rc = ngx_http_paytrade_reply_order_problem(r, PT_UNKNOWN_ORDER,
+                                                   "there is no such order",
+                                                   call->argv[0], NULL);
 
     } else if (order.status == PT_ORDER_PAID
                || order.status == PT_ORDER_REFUNDED)
     {
-        rc = ngx_http_paytrade_pay_problem(r, PT_ALREADY_PAID,
-                                           "the order is paid", order.id,
-                                           NULL);
+        rc = ngx_http_paytrade_reply_order_problem(r, PT_ALREADY_PAID,
+                                                   "the order is paid",
+                                                   order.id, NULL);
 
     } else if (order.status == PT_ORDER_HELD) {
 
@@ -230,7 +227,7 @@ ngx_http_paytrade_pay_stored(ngx_http_request_t *r,
         rc = ngx_http_paytrade_reply_problem(r, PT_UNAVAILABLE, NULL);
 
     } else {
-        rc = ngx_http_paytrade_pay_problem(r, PT_ORDER_CLOSED,
+        rc = ngx_http_paytrade_reply_order_problem(r, PT_ORDER_CLOSED,
                                        "the order is no longer held",
                                        order.id,
                                        pt_order_status_words[order.status]);
@@ -251,7 +248,7 @@ ngx_http_paytrade_pay_closed(ngx_http_request_t *r,
         return ngx_http_paytrade_reply_failure(r, call);
     }
 
-    return ngx_http_paytrade_pay_problem(r, PT_ORDER_CLOSED,
+    return ngx_http_paytrade_reply_order_problem(r, PT_ORDER_CLOSED,
                                          "the order is no longer held", f[1],
                                          pt_order_status_words[status]);
 }
@@ -320,31 +317,4 @@ ngx_http_paytrade_pay_range(ngx_http_request_t *r,
 
     return ngx_http_paytrade_reply_problem_out(r, PT_AMOUNT_OUT_OF_RANGE,
                                                &out);
-}
-
-
-static ngx_int_t
-ngx_http_paytrade_pay_problem(ngx_http_request_t *r, pt_problem_e problem,
-    const char *detail, pt_slice_t order_id, const char *status)
-{
-    pt_out_t  out;
-
-    ngx_http_paytrade_out_init(&out, r, 256);
-
-    pt_problem_open(&out, problem, detail);
-
-    if (order_id.len) {
-        pt_out_str(&out, ",\"order_id\":");
-        pt_out_json(&out, order_id);
-    }
-
-    if (status) {
-        pt_out_str(&out, ",\"order_status\":\"");
-        pt_out_str(&out, status);
-        pt_out_char(&out, '"');
-    }
-
-    pt_out_char(&out, '}');
-
-    return ngx_http_paytrade_reply_problem_out(r, problem, &out);
 }

@@ -20,7 +20,7 @@ static ngx_int_t ngx_http_paytrade_payment_reply(ngx_http_request_t *r,
 
 static const ngx_http_paytrade_by_id_t  ngx_http_paytrade_payment_by_id = {
     NGX_HTTP_GET|NGX_HTTP_HEAD, "GET, HEAD",
-    "a pay_no has 19 digits",
+    "a pay_no is a number of 19 digits",
     PT_UNKNOWN_PAYMENT, "there is no such payment",
     ngx_http_paytrade_payment_submit
 };

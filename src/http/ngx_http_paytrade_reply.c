@@ -89,6 +89,34 @@ ngx_http_paytrade_reply_problem_out(ngx_http_request_t *r,
 
 
 ngx_int_t
+ngx_http_paytrade_reply_order_problem(ngx_http_request_t *r,
+    pt_problem_e problem, const char *detail, pt_slice_t order_id,
+    const char *status)
+{
+    pt_out_t  out;
+
+    ngx_http_paytrade_out_init(&out, r, 256);
+
+    pt_problem_open(&out, problem, detail);
+
+    if (order_id.len) {
+        pt_out_str(&out, ",\"order_id\":");
+        pt_out_json(&out, order_id);
+    }
+
+    if (status) {
+        pt_out_str(&out, ",\"order_status\":\"");
+        pt_out_str(&out, status);
+        pt_out_char(&out, '"');
+    }
+
+    pt_out_char(&out, '}');
+
+    return ngx_http_paytrade_reply_problem_out(r, problem, &out);
+}
+
+
+ngx_int_t
 ngx_http_paytrade_reply_text(ngx_http_request_t *r, ngx_uint_t status,
     const char *result, const char *type, const char *body)
 {

@@ -11,19 +11,20 @@ static void
 check_orders(const pt_pay_t *pay, pt_slice_t ids)
 {
     size_t      i;
-    int64_t     id, last;
-    pt_slice_t  text;
+    pt_slice_t  text, last;
 
     check(pay->norders >= 1 && pay->norders <= PT_PAYMENT_ORDERS_MAX);
 
-    last = 0;
+    last = pt_slice_null;
 
     for (i = 0; i < pay->norders; i++) {
         check(pt_slice_next(&ids, ',', &text));
         check(pt_slice_eq(text, pay->order_ids[i]));
-        check(pt_id_parse(text, &id) == 0);
-        check(id > last);
-        last = id;
+        check(pt_id_digits(text));
+        check(text.len > last.len
+              || (text.len == last.len
+                  && memcmp(text.data, last.data, text.len) > 0));
+        last = text;
     }
 
     check(!pt_slice_next(&ids, ',', &text));

@@ -45,6 +45,7 @@ check_numbers(pt_slice_t s, fuzz_memory_t *memory)
     }
 
     if (pt_id_parse(s, &n) == 0) {
+        check(pt_id_digits(s));
         pt_out_init(&out, fuzz_alloc, memory, 0);
         pt_out_int(&out, n);
         check(pt_slice_eq(pt_out_slice(&out), s));

@@ -109,6 +109,31 @@ test_sorted(void **state)
 }
 
 
+/* That it is none is not for the body to say. */
+static void
+test_no_order(void **state)
+{
+    size_t  i;
+
+    static const char  *sorted[] = {
+        "0", "7", "10", "176371200000000001", "0763712000000000001",
+        "1763712000000000001", "9223372036854775808", "17637120000000000010"
+    };
+
+    assert_int_equal(parse_slice(unit_str("{\"order_ids\":[\"10\"," ID1
+                         ",\"17637120000000000010\",\"7\","
+                         "\"9223372036854775808\",\"176371200000000001\","
+                         "\"0763712000000000001\",\"0\"]," PAY "}")), 0);
+    assert_int_equal(pay.norders, N(sorted));
+
+    for (i = 0; i < N(sorted); i++) {
+        unit_slice_is(pay.order_ids[i], sorted[i]);
+    }
+
+    pt_pay_free(&pay);
+}
+
+
 static pt_slice_t
 body_of(unsigned n)
 {
@@ -161,9 +186,8 @@ test_refused(void **state)
 
     static const char  *ids[] = {
         "", "null", ID1, "{}", "[]", "[null]", "[1763712000000000001]",
-        "[\"\"]", "[\"176371200000000001\"]", "[\"17637120000000000010\"]",
-        "[\"1763712000000000001 \"]", "[\"0763712000000000001\"]",
-        "[\"9223372036854775808\"]", "[" ID1 ",null]", "[[" ID1 "]]",
+        "[\"\"]", "[\"1763712000000000001 \"]", "[\"-763712000000000001\"]",
+        "[\"1x\"]", "[" ID1 ",\"\"]", "[" ID1 ",null]", "[[" ID1 "]]",
         "[" ID1 ",{}]",
     };
 
@@ -183,6 +207,8 @@ test_refused(void **state)
     refused("{\"order_ids\":[" ID1 "," ID1 "]," PAY "}",
             "order_ids must name");
     refused("{\"order_ids\":[" ID2 "," ID1 "," ID2 "]," PAY "}",
+            "order_ids must name");
+    refused("{\"order_ids\":[\"7\"," ID1 ",\"7\"]," PAY "}",
             "order_ids must name");
     refused("{\"order_ids\":[" ID1 "]}", "gateway must");
     refused("{\"order_ids\":[" ID1 "],\"gateway\":null}", "gateway must");
@@ -252,6 +278,7 @@ main(void)
     const struct CMUnitTest  tests[] = {
         unit_case(test_one),
         unit_case(test_sorted),
+        unit_case(test_no_order),
         unit_case(test_orders_max),
         unit_case(test_refused),
         unit_case(test_canonical),

@@ -210,6 +210,35 @@ test_id(void **state)
 
 
 static void
+test_id_digits(void **state)
+{
+    size_t  i;
+
+    static const char  *digits[] = {
+        "0", "1", "1763712000000000001", "0763712000000000001",
+        "9223372036854775808", "17637120000000000012",
+        "99999999999999999999999999999999999999999999999999"
+    };
+
+    static const char  *others[] = {
+        "", " ", "a", "-1", "+1", "1.0", "1 ", " 1", "/", ":", "1e3",
+        "176371200000000000a"
+    };
+
+    for (i = 0; i < N(digits); i++) {
+        assert_int_equal(pt_id_digits(unit_str(digits[i])), 1);
+    }
+
+    for (i = 0; i < N(others); i++) {
+        assert_int_equal(pt_id_digits(unit_str(others[i])), 0);
+    }
+
+    assert_int_equal(pt_id_digits(unit_mem("1\0", 2)), 0);
+    assert_int_equal(pt_id_digits(pt_slice_null), 0);
+}
+
+
+static void
 test_time(void **state)
 {
     size_t   i;
@@ -498,6 +527,7 @@ main(void)
         unit_case(test_money_round_trip),
         unit_case(test_money_arithmetic),
         unit_case(test_id),
+        unit_case(test_id_digits),
         unit_case(test_time),
         unit_case(test_time_refused),
         unit_case(test_time_random),
