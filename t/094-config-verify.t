@@ -672,8 +672,6 @@ refused("paytrade_unverified_rate 1r/s $_",
 
 # Holds that end before they can be paid.
 
-my $rest = 'its orders are held for';
-
 for my $case ([ '60s', '60s', 60000 ], [ '10s', '60s', 10000 ],
               [ '2m', '150s', 120000 ])
 {
@@ -682,17 +680,24 @@ for my $case ([ '60s', '60s', 60000 ], [ '10s', '60s', 10000 ],
     accepted("held for $time, $pay_rest before the end are too late",
              http => "${http}paytrade_hold_time $time;\n"
                      . "paytrade_pay_rest $pay_rest;\n",
-             warns => "\"paytrade_hold\": its orders are held for ${ms}ms, "
-                      . 'and no payment is started in the last');
+             warns => '"paytrade_admin": items without a hold time are held '
+                      . "for ${ms}ms, and no payment is started in the last");
 }
 
-accepted('a hold time of the location',
+accepted('a hold time of the location where items are put',
+         http => $http,
+         server => 'location /a/ { paytrade_admin; paytrade_hold_time 50s; }',
+         warns => 'are held for 50000ms');
+accepted('a longer one there',
          http => $http, server => "paytrade_hold_time 10s;\n"
-                 . 'location /o { paytrade_hold; paytrade_hold_time 61s; }');
+                 . 'location /a/ { paytrade_admin; paytrade_hold_time 61s; }');
+accepted('one where it has no effect',
+         http => $http, server => "location /a/ { paytrade_admin; }\n"
+                 . 'location /o { paytrade_hold; paytrade_hold_time 50s; }');
 accepted('without a gateway there is no payment',
          http => "paytrade_hold_time 10s;\n");
-accepted('a hold that is only tried is not paid',
+accepted('no item is put here',
          http => "${http}paytrade_hold_time 10s;\n",
-         server => "location /o { paytrade_hold; paytrade_dry_run on; $proxy }");
+         server => 'location /o { paytrade_hold; }');
 
 done_testing();

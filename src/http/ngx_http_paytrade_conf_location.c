@@ -165,7 +165,7 @@ ngx_http_paytrade_location_needs(ngx_conf_t *cf,
         return NGX_ERROR;
     }
 
-    if (conf->handler == ngx_http_paytrade_hold_handler && mcf->gateways) {
+    if (conf->handler == ngx_http_paytrade_admin_handler && mcf->gateways) {
         ngx_http_paytrade_check_hold_time(cf, conf);
     }
 
@@ -209,6 +209,7 @@ ngx_http_paytrade_location_needs(ngx_conf_t *cf,
 }
 
 
+/* An item gets its hold time where it is put. */
 static void
 ngx_http_paytrade_check_hold_time(ngx_conf_t *cf,
     ngx_http_paytrade_loc_conf_t *conf)
@@ -217,14 +218,14 @@ ngx_http_paytrade_check_hold_time(ngx_conf_t *cf,
 
     mcf = ngx_http_conf_get_module_main_conf(cf, ngx_http_paytrade_module);
 
-    if (conf->hold_time > mcf->pay_rest || conf->dry_hold) {
+    if (conf->hold_time > mcf->pay_rest) {
         return;
     }
 
     ngx_log_error(NGX_LOG_WARN, cf->log, 0,
-                  "\"%V\": its orders are held for %Mms, and no payment is "
-                  "started in the last %Mms of a hold; write a longer "
-                  "\"paytrade_hold_time\" or a shorter "
+                  "\"%V\": items without a hold time are held for %Mms, and "
+                  "no payment is started in the last %Mms of a hold; write "
+                  "a longer \"paytrade_hold_time\" or a shorter "
                   "\"paytrade_pay_rest\" in %V:%ui",
                   &conf->place.directive, conf->hold_time, mcf->pay_rest,
                   &conf->place.file, conf->place.line);
