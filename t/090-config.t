@@ -407,7 +407,8 @@ my $example_dsn = 'write a connection string such as "host=/run/postgresql '
                   . 'dbname=shop user=shop"';
 
 for my $case ([ 'host', 'is not a valid connection string' ],
-              [ 'nothing=1', 'is not a valid connection string' ],
+              [ 'nothing=1', 'has an option that libpq does not know' ],
+              [ 'host=/run s3cret', 'is not a valid connection string' ],
               [ "host='/run dbname=shop", 'is not a valid connection' ],
               [ 'host=/run port=none dbname=shop', 'has an invalid port' ],
               [ 'host=/run port=0 dbname=shop', 'has an invalid port' ],
@@ -417,7 +418,19 @@ for my $case ([ 'host', 'is not a valid connection string' ],
               [ 'password=s3cret host', 'is not a valid connection string' ],
               [ "postgresql://u:s3cret\@$no_host/shop", 'names host' ],
               [ 'postgresql://u:s3cret%zz@h/shop',
-                'is not a valid connection string' ])
+                'is not a valid connection string, quote values with spaces, '
+                . 'or in a URI write "%25" for "%"' ],
+              (map { [ $_, 'has an "@" where none may stand, write "%40" for '
+                           . '"@" and "%2F" for "/" in the user' ] }
+                   "postgresql://u:pa\@s3cret\@$no_host/x",
+                   "postgres://u:pa\@s3cret\@$no_host",
+                   'postgresql://u:s3cret/pw@h/x',
+                   'postgresql://u:1/s3cret@127.0.0.1/x',
+                   'postgresql://u:a@127.0.0.1/s3cret@h/x',
+                   'postgresql://u:a?b@s3cret@h/x'),
+              [ 'postgresql://u:s3cret', 'has an invalid port, write a number '
+                . 'from 1 to 65535; in a password of a URI write "%2F" for '
+                . '"/"' ])
 {
     my ($dsn, $says) = @$case;
     refused("paytrade_postgres $dsn", http => "paytrade_postgres \"$dsn\";",
@@ -425,6 +438,14 @@ for my $case ([ 'host', 'is not a valid connection string' ],
     refused("paytrade_postgres $dsn: the remedy", says => $example_dsn,
             http => "paytrade_postgres \"$dsn\";");
 }
+
+
+accepted('a password that is encoded', hidden => 's3cret',
+         http => "paytrade_postgres '$_';")
+    for 'postgresql://u:s3cret%40%2F%25?@127.0.0.1:5432/x',
+        'postgres://u@127.0.0.1,[::1]:1/x?application_name=a@b',
+        'postgresql:///x?host=@abstract', 'postgresql://',
+        'host=@abstract password=://a@b/s3cret';
 
 
 # What a handler needs.

@@ -28,8 +28,7 @@ typedef struct {
 
 
 static char *ngx_paytrade_pg_error(ngx_pool_t *pool, const char *fmt, ...);
-static char *ngx_paytrade_pg_unparsable(ngx_pool_t *pool, ngx_str_t *dsn,
-    char *message);
+static ngx_uint_t ngx_paytrade_pg_is_encoded(char *text);
 static char *ngx_paytrade_pg_check(ngx_paytrade_pg_dsn_t *d);
 static char *ngx_paytrade_pg_hosts(ngx_paytrade_pg_dsn_t *d);
 static char *ngx_paytrade_pg_add_host(ngx_paytrade_pg_dsn_t *d,
@@ -73,6 +72,11 @@ ngx_paytrade_pg_parse(ngx_conf_t *cf, ngx_str_t *dsn,
 
     ngx_cpystrn((u_char *) text, dsn->data, dsn->len + 1);
 
+    if (!ngx_paytrade_pg_is_encoded(text)) {
+        return "has an \"@\" where none may stand, write \"%40\" for \"@\" and "
+               "\"%2F\" for \"/\" in the user, the password and the database";
+    }
+
     ngx_memzero(&d, sizeof(ngx_paytrade_pg_dsn_t));
 
     message = NULL;
@@ -80,11 +84,15 @@ ngx_paytrade_pg_parse(ngx_conf_t *cf, ngx_str_t *dsn,
     d.options = PQconninfoParse(text, &message);
 
     if (d.options == NULL) {
-        rv = ngx_paytrade_pg_unparsable(cf->pool, dsn, message);
 
-        if (message) {
-            PQfreemem(message);
-        }
+        /* libpq quotes what it stumbled over: that may be of a password */
+
+        rv = (message && ngx_strstr(message, "invalid connection option"))
+             ? "has an option that libpq does not know"
+             : "is not a valid connection string, quote values with spaces, "
+               "or in a URI write \"%25\" for \"%\"";
+
+        PQfreemem(message);
 
         return rv;
     }
@@ -131,34 +139,33 @@ ngx_paytrade_pg_error(ngx_pool_t *pool, const char *fmt, ...)
 
 
 /*
- * libpq quotes the part it stumbled over, which may be a piece of a password:
- * its words are passed on only when none can be there.
+ * An "@" or a "/" in a password that is not encoded makes libpq take a part of
+ * it for the host, the port or the database, which are shown.
  */
 
-static char *
-ngx_paytrade_pg_unparsable(ngx_pool_t *pool, ngx_str_t *dsn, char *message)
+static ngx_uint_t
+ngx_paytrade_pg_is_encoded(char *text)
 {
-    u_char  *at;
-    size_t   len;
+    char  *p, *end;
 
-    at = ngx_strlchr(dsn->data, dsn->data + dsn->len, '@');
-    len = message ? ngx_strlen(message) : 0;
+    p = ngx_strstr(text, "://");
 
-    while (len && message[len - 1] <= ' ') {
-        len--;
-    }
-
-    if (len == 0 || at
-        || ngx_strlcasestrn(dsn->data, dsn->data + dsn->len,
-                            (u_char *) "pass", 4 - 1))
+    if (p == NULL || (ngx_strncmp(text, "postgresql:", 11) != 0
+                      && ngx_strncmp(text, "postgres:", 9) != 0))
     {
-        return ngx_paytrade_pg_error(pool, "is not a valid connection string, "
-                                     "write \"host=... dbname=... user=...\" "
-                                     "and quote values with spaces");
+        return 1;               /* keywords and values */
     }
 
-    return ngx_paytrade_pg_error(pool, "is not a valid connection string: "
-                                 "%*s", len, message);
+    p += 3;
+    end = p + strcspn(p, "@/");
+
+    if (*end == '@') {
+        p = end + 1;
+    }
+
+    p += strcspn(p, "@?");
+
+    return *p != '@';
 }
 
 
@@ -227,8 +234,8 @@ ngx_paytrade_pg_hosts(ngx_paytrade_pg_dsn_t *d)
         n = ngx_atoi(ports[i].data, ports[i].len);
 
         if (ports[i].len && (n < 1 || n > 65535)) {
-            return ngx_paytrade_pg_error(d->pool, "has an invalid port \"%V\"",
-                                         &ports[i]);
+            return "has an invalid port, write a number from 1 to 65535; in a "
+                   "password of a URI write \"%2F\" for \"/\"";
         }
     }
 
