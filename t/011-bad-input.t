@@ -385,6 +385,8 @@ for (['/orders', 'GET, HEAD, POST', qw(PUT DELETE PATCH OPTIONS PROPFIND)],
 
         refused("$method $path", $answer, 405, 'method_not_allowed');
         like($answer->[1], qr/^Allow: \Q$allow\E\r?$/m, "$method: Allow");
+        like($answer->[2], qr/"detail":"allowed here: $allow"/,
+             "$method: in words");
     }
 }
 

@@ -221,6 +221,18 @@ until_true(sub { $answer = hold('lost', 'k'); $answer->{status} != 503 }, 10);
 like($answer->{status}, qr/^20[01]$/, 'hanging: the key tells the truth');
 is(PaytradeShop::item('p30')->{held}, $held + 1, 'hanging: one unit is held');
 served('hanging');
+for my $case ([ GET => 'the stock did not answer; ask again' ],
+              [ DELETE => 'the outcome is not known; send the same again' ])
+{
+    my ($method, $detail) = @$case;
+
+    pause_redis(1);
+    like(http($method, '/orders/' . id($kept), undef,
+              'X-User' => 'other')->{content},
+         qr/"status":503,.*"detail":"$detail"/, "hanging: $method of an order");
+    pause_redis(0);
+    served("hanging: $method");
+}
 cmp_ok(failures('timed_out'), '>', 0, 'hanging: counted');
 
 # Out of memory: nothing is sold, but what frees memory goes on.

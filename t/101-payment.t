@@ -33,6 +33,16 @@ sub refund {
 }
 
 
+sub uncancelled {
+    my ($name, $id) = @_;
+    my $answer = http('DELETE', "/orders/$id", undef, 'X-User' => 'u1');
+
+    is(code($answer), '409 already_paid', "$name is not cancelled");
+    like($answer->{content}, qr/"detail":"[^"]+","order_id":"$id"\}$/,
+         "$name: which one is told");
+}
+
+
 my @orders = (buy('u1', 'p30'), buy('u1', 'c30', unit_price => '39.90'));
 my $started = pay('u1', \@orders, key => 'k1');
 my ($pay_no) = $started->{content} =~ /"pay_no":"(\d+)"/;
@@ -93,6 +103,7 @@ is($replay->{status}, 200, 'its key finds it');
 is($replay->{headers}{'idempotency-replayed'}, 'true', 'as a replay');
 is($replay->{content}, $paid->{content}, 'as it is now, without a link');
 
+uncancelled('a paid order', $orders[0]);
 is(answered(refund($pay_no, '5039.90', refund_fee => '5010.00',
                    out_biz_no => 'r1')), '200 success', 'refunded in part');
 like(payment_of('GET', $pay_no, 'u1')->{content},
@@ -106,6 +117,7 @@ like($given_back->{content}, qr/"status":"paid".*"refunded":"39\.90"\}/,
 is(http('GET', "/orders/$_", undef, 'X-User' => 'u1')->{content}
    =~ /"status":"(\w+)"/ && $1, 'refunded', "order $_ is refunded")
     for @orders;
+uncancelled('a refunded order', $orders[0]);
 
 
 # Closed by Alipay.
@@ -169,6 +181,7 @@ is(code(pay('u3', [ $other ])), '409 order_closed',
    'PostgreSQL knows that it was cancelled');
 is(code(pay('u2', [ $other ])), '404 unknown_order', 'not by another');
 is(code(pay('u1', [ $orders[0] ])), '409 already_paid', 'and that it was paid');
+uncancelled('a purged one', $orders[0]);
 ok(journal_drained(), 'the journal is empty');
 ok(stop_nginx(), 'nginx leaves');
 

@@ -14,6 +14,7 @@ static void ngx_http_paytrade_order_answer(ngx_http_request_t *r,
     ngx_http_paytrade_call_t *call);
 static void ngx_http_paytrade_order_stored_answer(ngx_http_request_t *r,
     ngx_http_paytrade_call_t *call);
+static ngx_int_t ngx_http_paytrade_order_paid(ngx_http_request_t *r);
 static ngx_int_t ngx_http_paytrade_order_reply(ngx_http_request_t *r,
     ngx_http_paytrade_call_t *call, pt_slice_t row, const char *result);
 
@@ -101,8 +102,7 @@ ngx_http_paytrade_order_answer(ngx_http_request_t *r,
                                        ngx_http_paytrade_order_stored_answer);
 
     } else if (pt_slice_eq(word, pt_slice_lit("already_paid"))) {
-        rc = ngx_http_paytrade_reply_problem(r, PT_ALREADY_PAID,
-                             "a paid order cannot be cancelled");
+        rc = ngx_http_paytrade_order_paid(r);
 
     } else if (pt_slice_eq(word, pt_slice_lit("order"))
                || pt_slice_eq(word, pt_slice_lit("closed")))
@@ -159,16 +159,29 @@ ngx_http_paytrade_order_stored_answer(ngx_http_request_t *r,
     {
         /* what is still held is in Redis, unless the answers have crossed */
 
-        rc = ngx_http_paytrade_reply_problem(r,
-                 order.status == PT_ORDER_HELD ? PT_UNAVAILABLE
-                                               : PT_ALREADY_PAID,
-                 NULL);
+        rc = order.status == PT_ORDER_HELD
+             ? ngx_http_paytrade_reply_problem(r, PT_UNAVAILABLE, NULL)
+             : ngx_http_paytrade_order_paid(r);
 
     } else {
         rc = ngx_http_paytrade_order_reply(r, call, row, "ok");
     }
 
     ngx_http_paytrade_finish(r, rc);
+}
+
+
+static ngx_int_t
+ngx_http_paytrade_order_paid(ngx_http_request_t *r)
+{
+    ngx_http_paytrade_ctx_t  *ctx;
+
+    ctx = ngx_http_get_module_ctx(r, ngx_http_paytrade_module);
+
+    return ngx_http_paytrade_reply_order_problem(r, PT_ALREADY_PAID,
+                             "a paid or refunded order cannot be cancelled",
+                             pt_slice(ctx->order_id.data, ctx->order_id.len),
+                             NULL);
 }
 
 

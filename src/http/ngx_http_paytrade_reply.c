@@ -6,6 +6,7 @@
 
 
 static void *ngx_http_paytrade_out_alloc(void *ctx, size_t size);
+static const char *ngx_http_paytrade_not_known(ngx_http_request_t *r);
 static ngx_int_t ngx_http_paytrade_send(ngx_http_request_t *r,
     ngx_uint_t status, ngx_str_t *type, pt_out_t *out);
 static ngx_uint_t ngx_http_paytrade_says_retry(ngx_http_request_t *r);
@@ -161,8 +162,7 @@ ngx_http_paytrade_note_failure(ngx_http_request_t *r,
         (void) ngx_atomic_fetch_add(&counters->failures[call->outcome], 1);
 
         if (call->outcome >= NGX_PAYTRADE_REDIS_LOST) {
-            return "the outcome is not known; ask again with the same "
-                   "Idempotency-Key";
+            return ngx_http_paytrade_not_known(r);
         }
 
         return "the stock cannot be reached; ask again";
@@ -187,6 +187,23 @@ ngx_http_paytrade_note_failure(ngx_http_request_t *r,
                   ngx_min(call->reply.len, 256), call->reply.data);
 
     return "the stock's records cannot be read";
+}
+
+
+static const char *
+ngx_http_paytrade_not_known(ngx_http_request_t *r)
+{
+    ngx_http_paytrade_ctx_t  *ctx;
+
+    if (r->method & (NGX_HTTP_GET|NGX_HTTP_HEAD)) {
+        return "the stock did not answer; ask again";
+    }
+
+    ctx = ngx_http_get_module_ctx(r, ngx_http_paytrade_module);
+
+    return ctx->key.len ? "the outcome is not known; ask again with the same "
+                          "Idempotency-Key"
+                        : "the outcome is not known; send the same again";
 }
 
 

@@ -12,14 +12,24 @@
 ngx_int_t
 ngx_http_paytrade_bad_method(ngx_http_request_t *r, const char *allow)
 {
-    if (ngx_http_paytrade_header(r, "Allow",
-                                 pt_slice(allow, ngx_strlen(allow)))
-        != NGX_OK)
-    {
+    size_t   len;
+    u_char  *detail;
+
+    len = ngx_strlen(allow);
+
+    detail = ngx_pnalloc(r->pool, sizeof("allowed here: ") + len);
+    if (detail == NULL) {
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
     }
 
-    return ngx_http_paytrade_reply_problem(r, PT_METHOD_NOT_ALLOWED, NULL);
+    ngx_sprintf(detail, "allowed here: %s%Z", allow);
+
+    if (ngx_http_paytrade_header(r, "Allow", pt_slice(allow, len)) != NGX_OK) {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+
+    return ngx_http_paytrade_reply_problem(r, PT_METHOD_NOT_ALLOWED,
+                                           (char *) detail);
 }
 
 
