@@ -185,6 +185,22 @@ like($trades{alipay}, qr/^20261121$prefix/, "Alipay's trade_no");
 like($trades{stripe}, qr/^pi_$prefix/, 'that of Stripe is the intent');
 
 
+# What the shop's own code wrote may be a query, but name no tag of theirs.
+for my $case ([ alipay => body => 'https://shop/p?a=1&b=2', 'total_amount' ],
+              [ alipay => passback_params => 'k=1&uid=2', 'buyer_id' ],
+              [ wechat_v2 => attach => 'k=1&uid=2', 'total_fee' ])
+{
+    my ($gateway, $name, $value, $taken) = @$case;
+    my $p = waiting($gateway);
+
+    told("$gateway: $name with &$taken=", $p, $gateway, 'paid', 'refused',
+         'ambiguous', content => sub { $_[0]{$name} = "$value&$taken=1" });
+    told("$gateway: $name is a query", $p, $gateway, 'paid', 'accepted',
+         'settled', content => sub { $_[0]{$name} = $value });
+    is(in_redis($p), 'paid paid', "$gateway: and is paid");
+}
+
+
 # Refunds that a gateway tells by their total: the difference counts.
 for my $gateway (qw(alipay stripe standard_webhooks)) {
     my $p = waiting($gateway);

@@ -400,6 +400,8 @@ hostile('alipay', 'ambiguous', 'a subject that names an amount',
         content => with('subject', 'x&total_amount=5000.00'));
 hostile('alipay', 'ambiguous', 'a parameter that names a number',
         content => with('passback_params', 'a&out_trade_no=1'));
+hostile('alipay', 'ambiguous', 'a query that names what an application reads',
+        content => with('body', 'https://shop/p?a=1&buyer_id=2'));
 hostile('wechat_v2', 'ambiguous', 'a tag that names an amount',
         content => with('attach', 'x&total_fee=500000'));
 hostile('wechat_v2', 'ambiguous', 'a tag that names a result',

@@ -154,32 +154,39 @@ pt_alipay_verify_form(const pt_alipay_t *conf, const pt_form_t *form,
 
 
 /*
- * Values are joined without escaping.  One that holds "&name=" would let the
- * same signed text stand for another set of parameters.
+ * Names of Alipay's notifications and messages: those that we read, and those
+ * that an application behind us may.
  */
 static int
-pt_alipay_is_ambiguous(const pt_form_t *form)
+pt_alipay_has_meaning(pt_slice_t name)
 {
-    size_t      i, n;
-    pt_slice_t  rest, piece;
+    size_t  i;
 
-    for (i = 0; i < form->n; i++) {
-        rest = form->params[i].value;
+    static const pt_slice_t  names[] = {
+        pt_slice_const("app_id"), pt_slice_const("auth_app_id"),
+        pt_slice_const("biz_content"), pt_slice_const("body"),
+        pt_slice_const("buyer_id"), pt_slice_const("buyer_logon_id"),
+        pt_slice_const("buyer_open_id"), pt_slice_const("buyer_pay_amount"),
+        pt_slice_const("charset"), pt_slice_const("fund_bill_list"),
+        pt_slice_const("gmt_close"), pt_slice_const("gmt_create"),
+        pt_slice_const("gmt_payment"), pt_slice_const("gmt_refund"),
+        pt_slice_const("invoice_amount"), pt_slice_const("msg_id"),
+        pt_slice_const("msg_method"), pt_slice_const("notify_id"),
+        pt_slice_const("notify_time"), pt_slice_const("notify_type"),
+        pt_slice_const("out_biz_no"), pt_slice_const("out_trade_no"),
+        pt_slice_const("passback_params"), pt_slice_const("point_amount"),
+        pt_slice_const("receipt_amount"), pt_slice_const("refund_fee"),
+        pt_slice_const("seller_email"), pt_slice_const("seller_id"),
+        pt_slice_const("send_back_fee"), pt_slice_const("sign"),
+        pt_slice_const("sign_type"), pt_slice_const("subject"),
+        pt_slice_const("total_amount"), pt_slice_const("trade_no"),
+        pt_slice_const("trade_status"), pt_slice_const("utc_timestamp"),
+        pt_slice_const("version"), pt_slice_const("voucher_detail_list"),
+    };
 
-        /* the first piece is the value itself, up to an "&" */
-
-        (void) pt_slice_next(&rest, '&', &piece);
-
-        while (pt_slice_next(&rest, '&', &piece)) {
-            n = 0;
-
-            while (n < piece.len && pt_form_name_char(piece.data[n])) {
-                n++;
-            }
-
-            if (n > 0 && n < piece.len && piece.data[n] == '=') {
-                return 1;
-            }
+    for (i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+        if (pt_slice_eq(name, names[i])) {
+            return 1;
         }
     }
 
@@ -527,7 +534,7 @@ pt_alipay_verify(const void *data, const pt_callback_t *callback,
         return rc;
     }
 
-    if (pt_alipay_is_ambiguous(&form)) {
+    if (pt_param_is_ambiguous(form.params, form.n, pt_alipay_has_meaning)) {
         return PT_VERIFY_AMBIGUOUS;
     }
 

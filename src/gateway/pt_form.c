@@ -5,7 +5,8 @@
 #include "pt_form.h"
 
 
-int
+/* Letters, digits, "_", "-", ".", "[" and "]": 1 or 0. */
+static int
 pt_form_name_char(char c)
 {
     return (c >= 'a' && c <= 'z')

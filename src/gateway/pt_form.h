@@ -40,9 +40,6 @@ pt_form_e pt_form_parse(pt_form_t *form, pt_slice_t body, pt_alloc_pt alloc,
 /* The value, which may be empty: 0, or -1 when there is none. */
 int pt_form_get(const pt_form_t *form, const char *name, pt_slice_t *value);
 
-/* Letters, digits, "_", "-", ".", "[" and "]": 1 or 0. */
-int pt_form_name_char(char c);
-
 /* Percent-encodes all but letters, digits, "-", "_", "." and "~". */
 void pt_form_encode(pt_out_t *out, pt_slice_t s);
 

@@ -65,3 +65,33 @@ pt_param_find(const pt_param_t *params, size_t n, const char *name)
 
     return NULL;
 }
+
+
+int
+pt_param_is_ambiguous(const pt_param_t *params, size_t n,
+    int (*has_meaning)(pt_slice_t name))
+{
+    size_t       i;
+    const char  *end;
+    pt_slice_t   rest, piece;
+
+    for (i = 0; i < n; i++) {
+        rest = params[i].value;
+
+        /* the first piece is the value itself, up to an "&" */
+
+        (void) pt_slice_next(&rest, '&', &piece);
+
+        while (pt_slice_next(&rest, '&', &piece)) {
+            end = piece.len ? memchr(piece.data, '=', piece.len) : NULL;
+
+            if (end
+                && has_meaning(pt_slice(piece.data, end - piece.data)))
+            {
+                return 1;
+            }
+        }
+    }
+
+    return 0;
+}

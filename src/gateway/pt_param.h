@@ -25,5 +25,14 @@ int pt_param_insert(pt_param_t *params, size_t *n, const pt_param_t *param);
 const pt_param_t *pt_param_find(const pt_param_t *params, size_t n,
     const char *name);
 
+/*
+ * Where values are joined without escaping, one that holds "&total_fee=" would
+ * let the same signed text stand for others.  Whether one holds "&", a name
+ * that has a meaning and "=": 1 or 0.  "&" and "=" alone are fine: some values
+ * are the shop's own, and often a query.
+ */
+int pt_param_is_ambiguous(const pt_param_t *params, size_t n,
+    int (*has_meaning)(pt_slice_t name));
+
 
 #endif /* PT_PARAM_H */

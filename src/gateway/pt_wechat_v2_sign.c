@@ -188,36 +188,9 @@ pt_wechat_v2_has_meaning(pt_slice_t name)
 }
 
 
-/*
- * Values are joined without escaping.  One that holds "&total_fee=" would let
- * the same signed text stand for other tags.  "&" and "=" alone are fine:
- * attach is the shop's own and often a query.
- */
 int
 pt_wechat_v2_is_ambiguous(const pt_xml_t *xml)
 {
-    size_t       i;
-    const char  *end;
-    pt_slice_t   rest, piece;
-
-    for (i = 0; i < xml->n; i++) {
-        rest = xml->children[i].value;
-
-        /* the first piece is the value itself, up to an "&" */
-
-        (void) pt_slice_next(&rest, '&', &piece);
-
-        while (pt_slice_next(&rest, '&', &piece)) {
-            end = piece.len ? memchr(piece.data, '=', piece.len) : NULL;
-
-            if (end
-                && pt_wechat_v2_has_meaning(pt_slice(piece.data,
-                                                     end - piece.data)))
-            {
-                return 1;
-            }
-        }
-    }
-
-    return 0;
+    return pt_param_is_ambiguous(xml->children, xml->n,
+                                 pt_wechat_v2_has_meaning);
 }
