@@ -201,6 +201,20 @@ for my $case ([ alipay => body => 'https://shop/p?a=1&b=2', 'total_amount' ],
 }
 
 
+# What means nothing to us need not be what we can read.
+for my $gateway (qw(stripe standard_webhooks)) {
+    told("$gateway: of another type, $_->[0]", waiting($gateway), $gateway,
+         'other', 'accepted', 'ignored', text => do {
+             my $more = $_->[1];
+             sub { $_[0] =~ s/\}$/,"more":$more}/r }
+         }) for
+        [ 'with 300 members', '{' . join(',', map { "\"$_\":1" } 1 .. 300)
+                              . '}' ],
+        [ 'nested', '[' x 20 . ']' x 20 ], [ 'with a NUL', '"\u0000"' ],
+        [ 'with half a surrogate', '"\ud800"' ];
+}
+
+
 # Refunds that a gateway tells by their total: the difference counts.
 for my $gateway (qw(alipay stripe standard_webhooks)) {
     my $p = waiting($gateway);

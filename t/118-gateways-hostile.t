@@ -446,7 +446,7 @@ hostile('wechat_v3', 'bad_form', 'a sealed member twice', plain => sub {
 
 
 # JSON that is none, too deep, or cut short.
-for my $gateway (grep { $_ ne 'standard_webhooks' } @has_json) {
+for my $gateway (qw(wechat_v3 adyen)) {
     hostile($gateway, 'bad_form', $_->[0], text => $_->[1]) for
         [ 'empty', sub { '' } ], [ 'no JSON', sub { 'hello' } ],
         [ 'a list', sub { "[$_[0]]" } ], [ 'a comma more', sub { "$_[0]," } ],
@@ -462,10 +462,19 @@ for my $gateway (grep { $_ ne 'standard_webhooks' } @has_json) {
 }
 
 # It is signed, but what it is about cannot be read.
-hostile('standard_webhooks', 'bad_form', $_->[0], text => $_->[1]) for
-    [ 'a payment with a NUL', sub { $_[0] =~ s/"T-/"\0T-/r } ],
-    [ 'a payment, too deep',
-      sub { $_[0] =~ s/\}$/',"x":' . '[' x 5000 . ']' x 5000 . '}'/er } ];
+for my $gateway (qw(stripe standard_webhooks)) {
+    hostile($gateway, 'bad_form', "a payment $_->[0]", text => $_->[1]) for
+        map { my ($name, $more) = @$_;
+              [ $name, sub { $_[0] =~ s/\}$/,"x":$more}/r } ] }
+        [ 'with a NUL', "\"\0\"" ], [ 'with an escaped NUL', '"\u0000"' ],
+        [ 'with half a surrogate', '"\ud800"' ],
+        [ 'with wrong UTF-8', "\"\xc0\xaf\"" ],
+        [ 'too deep', '[' x 5000 . ']' x 5000 ],
+        [ 'of 257 members',
+          '{' . join(',', map { "\"$_\":1" } 1 .. 257) . '}' ];
+    hostile($gateway, 'bad_form', 'a payment with a mark before it',
+            text => sub { "\xef\xbb\xbf$_[0]" });
+}
 
 
 # XML that does more than tell values.

@@ -453,11 +453,19 @@ pt_stripe_read_json(const pt_stripe_t *conf, const pt_callback_t *callback,
 }
 
 
-/* Ignored, unless it seems to be one that must not be. */
+/*
+ * Beyond our limits: ignored, unless it seems to be one that must not be.  What
+ * is no object, or has a name twice, could be read in several ways.
+ */
 static pt_verify_e
-pt_stripe_too_large(pt_slice_t body)
+pt_stripe_unreadable(pt_slice_t body)
 {
-    size_t  i;
+    size_t       i;
+    const char  *why;
+
+    if (pt_json_scan(body, &why) == 0) {
+        return PT_VERIFY_BAD_FORM;
+    }
 
     for (i = 0; i < PT_STRIPE_EVENTS; i++) {
         if (pt_hook_mentions(body, pt_stripe_events[i].type)) {
@@ -479,13 +487,9 @@ pt_stripe_read(const pt_stripe_t *conf, const pt_callback_t *callback,
 
     notice->kind = PT_NOTICE_IGNORED;
 
-    if (callback->body.len > PT_JSON_SIZE_MAX) {
-        return pt_stripe_too_large(callback->body);
-    }
-
     json = pt_json_parse(callback->body, &why);
     if (json == NULL) {
-        return PT_VERIFY_BAD_FORM;
+        return pt_stripe_unreadable(callback->body);
     }
 
     rc = pt_stripe_read_json(conf, callback, json, notice);
