@@ -163,7 +163,8 @@ wrong('no type', block('type', undef), at => 'paytrade_gateway',
               . '"type TYPE;", one of alipay');
 
 wrong('an unknown type', block('type', 'alipai'), at => 'type',
-      says => 'alipay: "type" does not know "alipai": write one of alipay');
+      says => 'alipay: "type" has an unknown value "alipai": write one of '
+              . 'alipay');
 
 wrong('a second type', block(undef, undef, "type alipay;\n"), at => 'type',
       says => '"type" is duplicate: write it once');
@@ -213,11 +214,15 @@ refused('a block in the block', hidden => $secret, directive => '{',
 # Values.
 
 for my $setting (qw(app_id seller_id)) {
-    for my $value ('shop', '2021-1', '1' x 33) {
+    for my $value ('shop', '2021-1') {
         wrong("$setting $value", block($setting, $value), at => $setting,
               says => "\"$setting\" has an invalid value \"$value\": write "
                       . 'the number');
     }
+
+    wrong("$setting of 33 digits", block($setting, '1' x 33), at => $setting,
+          says => "\"$setting\" has an invalid value of 33 bytes: write the "
+                  . 'number', hidden => '1' x 33);
 }
 
 for my $setting (qw(notify_url return_url quit_url gateway_url)) {
@@ -229,8 +234,10 @@ for my $setting (qw(notify_url return_url quit_url gateway_url)) {
                     : block(undef, undef, "$setting $value;\n");
 
         wrong("$setting $value", $block, at => $setting,
-              says => "\"$setting\" has an invalid URL \"$value\": write one "
-                      . 'that starts with https:// or http://');
+              says => "\"$setting\" has an invalid URL "
+                      . (length $value > 20 ? 'of ' . length($value) . ' bytes'
+                                            : "\"$value\"")
+                      . ': write one that starts with https:// or http://');
     }
 }
 
@@ -292,6 +299,11 @@ for my $value (substr($bare, 100, 40) =~ s{/}{x}gr, 'a' x 24, 'whsec_abc') {
           at => 'private_key', hidden => $value, line => '\\d+',
           says => 'as its value');
 }
+
+wrong('a key where a public one should be',
+      block('public_key', $bare =~ s{/}{x}gr =~ s/^.{100}(.{40}).*/$1/r),
+      at => 'public_key', hidden => substr($bare, 100, 8), line => '\\d+',
+      says => 'has what may be a key as its value');
 
 for my $value ('a' x 23, 'keys/' . 'a' x 24, 'a' x 24 . '.pem') {
     wrong("$value is a path", block('private_key', $value),

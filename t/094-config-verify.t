@@ -218,6 +218,27 @@ sub no_secret {
 }
 
 
+# A secret at any setting that is none is not shown, whatever it is.
+sub misplaced {
+    my ($type, @settings) = @_;
+
+    for my $value (slurp('api32') =~ s/\s+$//r, 'whsec_' . 'Zk8' x 10) {
+        for my $setting (@settings) {
+            wrong($type, "a secret as $setting", [ $setting => $value ],
+                  $setting, 'of ' . length($value) . ' bytes: write',
+                  hidden => $value);
+        }
+
+        wrong($type, 'a secret as type', [ type => $value ], 'type',
+              'is duplicate: write it once', hidden => $value,
+              line => '\\d+');
+        wrong($type, 'a secret alone', [ $value => '' ], $value,
+              'a line that begins with a word of ' . length($value)
+              . ' bytes is unknown', hidden => $value);
+    }
+}
+
+
 # Files that are public keys or certificates; $front stands before the file.
 sub no_key {
     my ($type, $setting, $front, @wrong) = @_;
@@ -375,6 +396,23 @@ wrong('wechat_v3', 'an id that is none',
 wrong('wechat_v3', 'an id with a dot',
       [ public_key => 'PUB_KEY_ID_0.1 gateway.pub.pem' ], 'public_key',
       'has an invalid name "PUB_KEY_ID_0.1": write 1 to 64 letters, digits');
+wrong('wechat_v3', 'a secret as an id',
+      [ public_key => 'Zk8+Zk8+Zk8+Zk8+Zk8+Zk8= gateway.pub.pem' ],
+      'public_key', 'has an invalid name of 24 bytes: write 1 to 64 letters',
+      hidden => 'Zk8+');
+wrong('wechat_v3', 'a secret as a certificate', [ public_key => undef,
+      platform_certificate => slurp('api32') =~ s/\s+$//r ],
+      'platform_certificate', 'has what may be a key as its value',
+      hidden => slurp('api32') =~ s/\s+$//r);
+misplaced('wechat_v3', qw(mch_id tolerance));
+misplaced('wechat_v2', qw(mch_id sign_type));
+misplaced('stripe', qw(mode tolerance));
+misplaced('standard_webhooks', qw(amounts refunds tolerance));
+misplaced('adyen', qw(mode));
+
+wrong('stripe', 'a secret as the type', [], 'type', 'has an unknown value of '
+      . '36 bytes: write one of alipay', hidden => 'whsec_Zk8',
+      http => "paytrade_gateway other {\ntype whsec_" . 'Zk8' x 10 . ";\n}\n");
 wrong('wechat_v3', 'a key twice', [ public_key =>
       [ ('PUB_KEY_ID_0119000001092024 gateway.pub.pem') x 2 ] ],
       'public_key', 'is given twice: remove one');

@@ -16,6 +16,10 @@
 #include "ngx_http_paytrade_zone.h"
 
 
+/* Of a wrong value in a message. */
+#define NGX_HTTP_PAYTRADE_SHOWN_LEN  32
+
+
 typedef struct ngx_http_paytrade_worker_s  ngx_http_paytrade_worker_t;
 
 
@@ -194,6 +198,12 @@ const pt_setting_t *ngx_http_paytrade_gateway_setting(
     ngx_http_paytrade_gateway_t *gateway, ngx_str_t *name);
 /* Whether its callbacks can pay for anything. */
 ngx_uint_t ngx_http_paytrade_settles(ngx_http_paytrade_gateway_t *gateway);
+/*
+ * A value as messages show it, ended by a zero byte: "alipai", or of a longer
+ * one, which may be a secret in the wrong place, of 32 bytes.
+ */
+u_char *ngx_http_paytrade_gateway_shown(ngx_str_t *value,
+    u_char shown[NGX_HTTP_PAYTRADE_SHOWN_LEN]);
 /* Says what is wrong with a line of a block; NGX_ERROR. */
 ngx_int_t ngx_http_paytrade_gateway_refuse(ngx_conf_t *cf,
     ngx_http_paytrade_gateway_t *gateway, ngx_http_paytrade_place_t *place,

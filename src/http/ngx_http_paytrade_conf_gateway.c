@@ -10,6 +10,10 @@
 #include "ngx_http_paytrade.h"
 
 
+/* Longer names of settings there are none; nor shorter secrets. */
+#define NGX_HTTP_PAYTRADE_SHOWN_MAX  20
+
+
 static ngx_http_paytrade_gateway_t *ngx_http_paytrade_add_gateway(
     ngx_conf_t *cf, ngx_http_paytrade_main_conf_t *mcf);
 static char *ngx_http_paytrade_gateway_line(ngx_conf_t *cf,
@@ -188,6 +192,7 @@ ngx_http_paytrade_gateway_type(ngx_conf_t *cf,
     ngx_http_paytrade_gateway_t *gateway)
 {
     u_char                      *p, known[256];
+    u_char                       shown[NGX_HTTP_PAYTRADE_SHOWN_LEN];
     ngx_uint_t                   i;
     const pt_gateway_type_t     *type;
     ngx_http_paytrade_placed_t  *line;
@@ -217,8 +222,10 @@ ngx_http_paytrade_gateway_type(ngx_conf_t *cf,
     if (gateway->type == NULL) {
         return ngx_http_paytrade_gateway_refuse(cf, gateway,
                                                 &line->place, 0,
-                               "does not know \"%V\": write one of %*s",
-                               &line->value, (size_t) (p - known), known);
+                               "has an unknown value %s: write one of %*s",
+                               ngx_http_paytrade_gateway_shown(&line->value,
+                                                               shown),
+                               (size_t) (p - known), known);
     }
 
     return NGX_OK;
@@ -296,6 +303,7 @@ ngx_http_paytrade_gateway_form(ngx_conf_t *cf,
     ngx_http_paytrade_gateway_t *gateway, const pt_setting_t *setting,
     ngx_http_paytrade_placed_t *line)
 {
+    u_char      shown[NGX_HTTP_PAYTRADE_SHOWN_LEN];
     ngx_uint_t  named;
 
     named = (setting && setting->kind == PT_SETTING_NAMED_FILE);
@@ -305,9 +313,11 @@ ngx_http_paytrade_gateway_form(ngx_conf_t *cf,
         if (named && !ngx_http_paytrade_is_word(&line->name, PT_NAME_MAX)) {
             return ngx_http_paytrade_gateway_refuse(cf, gateway,
                                &line->place, 0,
-                               "has an invalid name \"%V\": write 1 to %d "
+                               "has an invalid name %s: write 1 to %d "
                                "letters, digits, \"_\" and \"-\"",
-                               &line->name, PT_NAME_MAX);
+                               ngx_http_paytrade_gateway_shown(&line->name,
+                                                               shown),
+                               PT_NAME_MAX);
         }
 
         return NGX_OK;
@@ -390,12 +400,34 @@ ngx_http_paytrade_settles(ngx_http_paytrade_gateway_t *gateway)
 }
 
 
+u_char *
+ngx_http_paytrade_gateway_shown(ngx_str_t *value,
+    u_char shown[NGX_HTTP_PAYTRADE_SHOWN_LEN])
+{
+    u_char  *p;
+
+    if (value->len > NGX_HTTP_PAYTRADE_SHOWN_MAX) {
+        p = ngx_snprintf(shown, NGX_HTTP_PAYTRADE_SHOWN_LEN - 1,
+                         "of %uz bytes", value->len);
+
+    } else {
+        p = ngx_snprintf(shown, NGX_HTTP_PAYTRADE_SHOWN_LEN - 1, "\"%V\"",
+                         value);
+    }
+
+    *p = '\0';
+
+    return shown;
+}
+
+
 ngx_int_t
 ngx_http_paytrade_gateway_refuse(ngx_conf_t *cf,
     ngx_http_paytrade_gateway_t *gateway, ngx_http_paytrade_place_t *place,
     ngx_err_t err, const char *fmt, ...)
 {
     u_char    text[NGX_MAX_CONF_ERRSTR], *p, *last;
+    u_char    shown[NGX_HTTP_PAYTRADE_SHOWN_LEN];
     va_list   args;
 
     last = text + NGX_MAX_CONF_ERRSTR;
@@ -409,10 +441,12 @@ ngx_http_paytrade_gateway_refuse(ngx_conf_t *cf,
     }
 
     ngx_log_error(NGX_LOG_EMERG, cf->log, 0,
-                  "\"%V\" %V: \"%V\" %*s in %V:%ui",
+                  "\"%V\" %V: %s%s %*s in %V:%ui",
                   &gateway->place.directive, &gateway->name,
-                  &place->directive, (size_t) (p - text), text,
-                  &place->file, place->line);
+                  place->directive.len > NGX_HTTP_PAYTRADE_SHOWN_MAX
+                  ? "a line that begins with a word " : "",
+                  ngx_http_paytrade_gateway_shown(&place->directive, shown),
+                  (size_t) (p - text), text, &place->file, place->line);
 
     return NGX_ERROR;
 }

@@ -126,6 +126,7 @@ static ngx_int_t
 ngx_http_paytrade_gateway_value(ngx_conf_t *cf,
     ngx_http_paytrade_gateway_t *gateway, ngx_http_paytrade_placed_t *line)
 {
+    u_char               shown[NGX_HTTP_PAYTRADE_SHOWN_LEN];
     ngx_str_t            text;
     const char          *why;
     const pt_setting_t  *setting;
@@ -148,9 +149,10 @@ ngx_http_paytrade_gateway_value(ngx_conf_t *cf,
     {
         return ngx_http_paytrade_gateway_refuse(cf, gateway,
                                &line->place, 0,
-                               "has an invalid URL \"%V\": write one that "
+                               "has an invalid URL %s: write one that "
                                "starts with https:// or http://",
-                               &line->value);
+                               ngx_http_paytrade_gateway_shown(&line->value,
+                                                               shown));
     }
 
     text = line->value;
@@ -169,8 +171,10 @@ ngx_http_paytrade_gateway_value(ngx_conf_t *cf,
     {
         return ngx_http_paytrade_gateway_refuse(cf, gateway,
                                &line->place, 0,
-                               "has an invalid value \"%V\": %s",
-                               &line->value, why);
+                               "has an invalid value %s: %s",
+                               ngx_http_paytrade_gateway_shown(&line->value,
+                                                               shown),
+                               why);
     }
 
     return NGX_OK;
@@ -183,14 +187,17 @@ ngx_http_paytrade_gateway_time(ngx_conf_t *cf,
     ngx_http_paytrade_gateway_t *gateway, ngx_http_paytrade_placed_t *line,
     ngx_str_t *text)
 {
+    u_char     shown[NGX_HTTP_PAYTRADE_SHOWN_LEN];
     ngx_int_t  n;
 
     n = ngx_parse_time(&line->value, 0);
 
     if (n == NGX_ERROR || n < 1 || n > NGX_HTTP_PAYTRADE_TIME_MAX) {
         return ngx_http_paytrade_gateway_refuse(cf, gateway, &line->place, 0,
-                               "has an invalid value \"%V\": write a time "
-                               "from 1ms to 1d, such as 5m", &line->value);
+                               "has an invalid value %s: write a time "
+                               "from 1ms to 1d, such as 5m",
+                               ngx_http_paytrade_gateway_shown(&line->value,
+                                                               shown));
     }
 
     text->data = ngx_pnalloc(cf->pool, NGX_INT_T_LEN);
@@ -232,7 +239,6 @@ ngx_http_paytrade_gateway_file(ngx_conf_t *cf,
                             NGX_FILE_OPEN, 0);
 
     if (file.fd == NGX_INVALID_FILE
-        && setting->kind == PT_SETTING_SECRET_FILE
         && ngx_http_paytrade_may_be_key(&line->value))
     {
         return ngx_http_paytrade_gateway_refuse(cf, gateway,
