@@ -214,7 +214,9 @@ refused('a block in the block', hidden => $secret, directive => '{',
 # Values.
 
 for my $setting (qw(app_id seller_id)) {
-    for my $value ('shop', '2021-1') {
+    for my $value ('shop', '2021-1', $setting eq 'app_id' ? () :
+                   ('2088', '2' x 16, '208800000000000x', '20880000000000012'))
+    {
         wrong("$setting $value", block($setting, $value), at => $setting,
               says => "\"$setting\" has an invalid value \"$value\": write "
                       . 'the number');

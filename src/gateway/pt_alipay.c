@@ -10,6 +10,7 @@
 
 
 #define PT_ALIPAY_NUMBER_MAX  32
+#define PT_ALIPAY_SELLER_LEN  16
 #define PT_ALIPAY_URL_MAX     1024
 
 
@@ -95,6 +96,14 @@ pt_alipay_is_number(pt_slice_t s)
 
 
 static int
+pt_alipay_is_seller_id(pt_slice_t s)
+{
+    return s.len == PT_ALIPAY_SELLER_LEN && pt_alipay_is_number(s)
+           && memcmp(s.data, "2088", 4) == 0;
+}
+
+
+static int
 pt_alipay_is_url(pt_slice_t s)
 {
     size_t  i;
@@ -123,10 +132,16 @@ pt_alipay_is_url(pt_slice_t s)
 static const char *
 pt_alipay_wrong_text(pt_alipay_setting_e i, pt_slice_t value)
 {
-    if (i <= PT_ALIPAY_SELLER_ID) {
+    if (i == PT_ALIPAY_APP_ID) {
         return pt_alipay_is_number(value)
                ? NULL : "write the number from Alipay's console, 1 to 32 "
                         "digits";
+    }
+
+    if (i == PT_ALIPAY_SELLER_ID) {
+        return pt_alipay_is_seller_id(value)
+               ? NULL : "write the number (PID) from Alipay's console, 2088 "
+                        "and 12 more digits";
     }
 
     if (i == PT_ALIPAY_SIGNING) {

@@ -11,6 +11,7 @@
 
 
 #define NGX_HTTP_PAYTRADE_FILE_MAX  (64 * 1024)
+#define NGX_HTTP_PAYTRADE_TIME_MIN  1000
 #define NGX_HTTP_PAYTRADE_TIME_MAX  (86400 * 1000)
 
 
@@ -192,10 +193,12 @@ ngx_http_paytrade_gateway_time(ngx_conf_t *cf,
 
     n = ngx_parse_time(&line->value, 0);
 
-    if (n == NGX_ERROR || n < 1 || n > NGX_HTTP_PAYTRADE_TIME_MAX) {
+    if (n == NGX_ERROR || n < NGX_HTTP_PAYTRADE_TIME_MIN
+        || n > NGX_HTTP_PAYTRADE_TIME_MAX)
+    {
         return ngx_http_paytrade_gateway_refuse(cf, gateway, &line->place, 0,
                                "has an invalid value %s: write a time "
-                               "from 1ms to 1d, such as 5m",
+                               "from 1s to 1d, such as 5m",
                                ngx_http_paytrade_gateway_shown(&line->value,
                                                                shown));
     }

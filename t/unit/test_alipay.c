@@ -799,6 +799,11 @@ test_settings(void **state)
     refused(conf, "app_id", "2021000000000001 ", "digits");
     refused(conf, "app_id", "123456789012345678901234567890123", "digits");
     refused(conf, "seller_id", "2088-1", "digits");
+    refused(conf, "seller_id", "2088", "12 more digits");
+    refused(conf, "seller_id", "208800000000001", "12 more digits");
+    refused(conf, "seller_id", "20880000000000001", "12 more digits");
+    refused(conf, "seller_id", "2089000000000001", "12 more digits");
+    refused(conf, "seller_id", "208800000000000x", "12 more digits");
     refused(conf, "notify_url", "", "https://");
     refused(conf, "notify_url", "https://", "https://");
     refused(conf, "notify_url", "http://", "https://");
@@ -827,7 +832,8 @@ static void
 complete(void *conf, const char **why)
 {
     assert_int_equal(alipay_set(conf, "app_id", "1", why), 0);
-    assert_int_equal(alipay_set(conf, "seller_id", "2", why), 0);
+    assert_int_equal(alipay_set(conf, "seller_id", "2088000000000001", why),
+                     0);
     assert_int_equal(alipay_set(conf, "notify_url", "https://x/", why), 0);
     assert_int_equal(alipay_set_key(conf, "private_key", world.app,
                                     KEYS_PKCS1, why), 0);

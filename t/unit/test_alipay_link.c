@@ -107,7 +107,8 @@ test_few_settings(void **state)
 
     conf = pt_alipay.create(pt_slice_lit("CNY"), 2);
     assert_int_equal(alipay_set(conf, "app_id", "1", &why), 0);
-    assert_int_equal(alipay_set(conf, "seller_id", "2", &why), 0);
+    assert_int_equal(alipay_set(conf, "seller_id", "2088000000000001", &why),
+                     0);
     assert_int_equal(alipay_set(conf, "notify_url", "http://x/", &why), 0);
     assert_int_equal(alipay_set(conf, "gateway_url", "http://y/z", &why), 0);
     assert_int_equal(alipay_set_key(conf, "private_key", world.next,
