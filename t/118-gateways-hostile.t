@@ -782,7 +782,9 @@ ok(stop_nginx(), 'nginx leaves');
 ok(log_is_clean(), 'no alert in the log');
 
 # Nothing of bodies, secrets and people.
-unlike(log_text(), qr/\Q$_\E/, "not in the log: $_") for
+my $log = log_text() =~ s/bad_ciphertext//gr;
+
+unlike($log, qr/\Q$_\E/, "not in the log: $_") for
     'whsec_', 'oUpF8uMuAJO', 'hmacSignature', 'ciphertext', 'ab***',
     'fund_bill', '5000.00', '500000';
 
