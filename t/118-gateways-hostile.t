@@ -20,7 +20,7 @@ my %sign_header = (wechat_v3 => 'Wechatpay-Signature',
                    stripe => 'Stripe-Signature',
                    standard_webhooks => 'webhook-signature');
 
-start_nginx(workers => 1, server => $PaytradeGateways::WHY,
+start_nginx(workers => 2, server => $PaytradeGateways::WHY,
             http => gateways()
                     . gateway_block('wechat_v2', name => 'wechat_hmac',
                                     sign_type => 'HMAC-SHA256'));
@@ -780,6 +780,21 @@ is(drift()->{status}, 200, 'Redis and PostgreSQL agree');
 ok(balance_holds('p30'), 'the balance holds');
 ok(stop_nginx(), 'nginx leaves');
 ok(log_is_clean(), 'no alert in the log');
+
+# Each gateway's once a second, whichever worker it is, the others counted.
+my $line = qr/^(\S+ \S+) .*callback of gateway "(\w+)".*; (\d+) before it/m;
+my (%told, $untold);
+
+for ([log_text() =~ /$line/g]) {
+    while (my ($second, $gateway, $before) = splice @$_, 0, 3) {
+        $told{"$second $gateway"}++;
+        $untold += $before;
+    }
+}
+
+is(join(', ', grep { $told{$_} > 1 } sort keys %told), '',
+   'the log has a line a second');
+cmp_ok($untold, '>', 200, 'and the number of the others');
 
 # Nothing of bodies, secrets and people.
 my $log = log_text() =~ s/bad_ciphertext//gr;

@@ -54,8 +54,6 @@ struct ngx_http_paytrade_worker_s {
     ngx_uint_t                       max_calls;
     ngx_uint_t                       signing;    /* in the thread pool */
     ngx_uint_t                       callbacks;  /* being read or verified */
-    ngx_uint_t                       untold;     /* callbacks, in the log */
-    time_t                           told;       /* the last one that was */
 };
 
 
@@ -367,6 +365,9 @@ ngx_int_t ngx_http_paytrade_reply_problem(ngx_http_request_t *r,
 /* As above, for a body that the caller opened with pt_problem_open. */
 ngx_int_t ngx_http_paytrade_reply_problem_out(ngx_http_request_t *r,
     pt_problem_e problem, pt_out_t *out);
+/* As above, uncounted, and with another $paytrade_result than the code. */
+ngx_int_t ngx_http_paytrade_reply_problem_as(ngx_http_request_t *r,
+    pt_problem_e problem, const char *result, pt_out_t *out);
 /* With the order of which it speaks; status: its order_status, or NULL. */
 ngx_int_t ngx_http_paytrade_reply_order_problem(ngx_http_request_t *r,
     pt_problem_e problem, const char *detail, pt_slice_t order_id,

@@ -516,28 +516,21 @@ void
 ngx_http_paytrade_callback_tell(ngx_http_request_t *r, const char *what,
     pt_slice_t why)
 {
-    time_t                       now;
-    ngx_http_paytrade_ctx_t     *ctx;
-    ngx_http_paytrade_worker_t  *worker;
+    ngx_uint_t                      untold;
+    ngx_http_paytrade_ctx_t        *ctx;
+    ngx_http_paytrade_main_conf_t  *mcf;
 
     ctx = ngx_http_get_module_ctx(r, ngx_http_paytrade_module);
-    worker = ctx->worker;
-    now = ngx_time();
+    mcf = ngx_http_get_module_main_conf(r, ngx_http_paytrade_module);
 
-    if (worker == NULL) {
-        return;
-    }
-
-    if (worker->told == now) {
-        worker->untold++;
+    if (!ngx_http_paytrade_zone_may_tell(mcf->shm_zone, &ctx->gateway,
+                                         &untold))
+    {
         return;
     }
 
     ngx_log_error(NGX_LOG_WARN, r->connection->log, 0,
                   "paytrade: callback of gateway \"%V\" %s: %*s; "
                   "%ui before it not told",
-                  &ctx->gateway, what, why.len, why.data, worker->untold);
-
-    worker->told = now;
-    worker->untold = 0;
+                  &ctx->gateway, what, why.len, why.data, untold);
 }

@@ -75,7 +75,16 @@ ngx_http_paytrade_reply_problem_out(ngx_http_request_t *r,
     counters = ngx_http_paytrade_counters(mcf->shm_zone);
     (void) ngx_atomic_fetch_add(&counters->problems[problem], 1);
 
-    ngx_http_paytrade_set_result(r, pt_problems[problem].code);
+    return ngx_http_paytrade_reply_problem_as(r, problem,
+                                              pt_problems[problem].code, out);
+}
+
+
+ngx_int_t
+ngx_http_paytrade_reply_problem_as(ngx_http_request_t *r,
+    pt_problem_e problem, const char *result, pt_out_t *out)
+{
+    ngx_http_paytrade_set_result(r, result);
 
     if (pt_problems[problem].retry && !ngx_http_paytrade_says_retry(r)
         && ngx_http_paytrade_retry_after(r, pt_problems[problem].retry * 1000)

@@ -331,12 +331,6 @@ ngx_http_paytrade_verify_problem(ngx_http_request_t *r, pt_problem_e problem,
         (void) ngx_atomic_fetch_add(&counters->problems[problem], 1);
     }
 
-    if (problem == PT_UNAVAILABLE
-        && ngx_http_paytrade_retry_after(r, 1000) != NGX_OK)
-    {
-        return NGX_HTTP_INTERNAL_SERVER_ERROR;
-    }
-
     ngx_http_paytrade_out_init(&out, r, 256);
     pt_problem_open(&out, problem, detail);
 
@@ -345,15 +339,9 @@ ngx_http_paytrade_verify_problem(ngx_http_request_t *r, pt_problem_e problem,
         pt_out_json(&out, pt_slice(word, ngx_strlen(word)));
     }
 
-    pt_out_put(&out, pt_slice("}", sizeof("}")));    /* with its zero */
+    pt_out_char(&out, '}');
 
-    if (out.failed) {
-        return NGX_HTTP_INTERNAL_SERVER_ERROR;
-    }
-
-    return ngx_http_paytrade_reply_text(r, pt_problems[problem].status, word,
-                                        "application/problem+json",
-                                        pt_out_slice(&out).data);
+    return ngx_http_paytrade_reply_problem_as(r, problem, word, &out);
 }
 
 

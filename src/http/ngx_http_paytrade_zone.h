@@ -84,6 +84,8 @@ typedef struct {
     size_t         name_len;
     char           name[PT_GATEWAY_NAME_MAX];
     ngx_atomic_t   callbacks[NGX_HTTP_PAYTRADE_CALLBACKS];
+    ngx_atomic_t   told;               /* in the log: the second, and */
+    ngx_atomic_t   untold;             /* how many were not since */
 } ngx_http_paytrade_gateway_counters_t;
 
 
@@ -138,6 +140,13 @@ ngx_http_paytrade_counters_t *ngx_http_paytrade_counters(
  */
 ngx_http_paytrade_gateway_counters_t *ngx_http_paytrade_zone_gateway(
     ngx_shm_zone_t *shm_zone, ngx_str_t *name);
+
+/*
+ * May a line about a callback of the gateway be logged?  One a second, whatever
+ * the worker; *untold is how many before it were not.
+ */
+ngx_uint_t ngx_http_paytrade_zone_may_tell(ngx_shm_zone_t *shm_zone,
+    ngx_str_t *gateway, ngx_uint_t *untold);
 
 /* Those that have a name, in groups[0..max): how many. */
 ngx_uint_t ngx_http_paytrade_zone_gateways(ngx_shm_zone_t *shm_zone,

@@ -54,6 +54,38 @@ done:
 
 
 ngx_uint_t
+ngx_http_paytrade_zone_may_tell(ngx_shm_zone_t *shm_zone, ngx_str_t *gateway,
+    ngx_uint_t *untold)
+{
+    ngx_atomic_uint_t                      now, told;
+    ngx_http_paytrade_gateway_counters_t  *counters;
+
+    counters = ngx_http_paytrade_zone_gateway(shm_zone, gateway);
+
+    if (counters == NULL) {
+        return 0;
+    }
+
+    now = (ngx_atomic_uint_t) ngx_time();
+    told = counters->told;
+
+    /* another worker's clock may be a moment ahead */
+
+    if (told == now || told == now + 1
+        || !ngx_atomic_cmp_set(&counters->told, told, now))
+    {
+        (void) ngx_atomic_fetch_add(&counters->untold, 1);
+        return 0;
+    }
+
+    *untold = counters->untold;
+    (void) ngx_atomic_fetch_add(&counters->untold, -(ngx_int_t) *untold);
+
+    return 1;
+}
+
+
+ngx_uint_t
 ngx_http_paytrade_zone_gateways(ngx_shm_zone_t *shm_zone,
     ngx_http_paytrade_gateway_counters_t **gateways, ngx_uint_t max)
 {
