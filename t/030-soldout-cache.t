@@ -165,6 +165,36 @@ sleep 2 - (time - $from) if time - $from < 2;
 ok(until_true(sub { hold('ex')->{status} == 201 }, 1.5),
    'sold again within a second of the deadline');
 
+# Each SKU has its own time, and is back at it.
+put_item('minutes', stock => 2, hold_time => '10m', sale => 'times');
+put_item('second', stock => 1, hold_time => '1s', sale => 'times');
+is(hold('minutes', quantity => 2)->{status}, 201, 'a hold of ten minutes');
+
+for my $turn (1 .. 3) {
+    is(hold('second')->{status}, 201, "$turn: a hold of a second");
+    $from = time;
+    is(hold('second')->{headers}{'retry-after'}, 1, 'for a second');
+
+    for my $by ('Redis', 'the cache') {
+        $answer = hold('minutes');
+        cmp_ok($answer->{headers}{'retry-after'}, '>', 580,
+               "another's ten minutes, by $by");
+        $answer = hold('minutes', quantity => 3);
+        is(code($answer), 'sold_out', 'more than all that is held');
+        ok(!$answer->{headers}{'retry-after'}, 'which does not come back');
+    }
+
+    http('GET', '/items?sku=second');
+    sleep 1.02 - (time - $from);
+    is(hold('second', key => "turn-$turn", user => "turn-$turn")->{status},
+       201, 'after that second it is there') if $turn < 3;
+    sleep 1.02 if $turn < 3;
+}
+
+like(http('GET', '/items?sku=second')->{content}, qr/"available":1,/,
+     'a due hold counts as available');
+is(hold('second')->{status}, 201, 'and can be had');
+
 # None was ever there.
 put_item('no', stock => 0);
 $answer = hold('no');

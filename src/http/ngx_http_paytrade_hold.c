@@ -127,6 +127,7 @@ static ngx_int_t
 ngx_http_paytrade_hold_start(ngx_http_request_t *r)
 {
     pt_slice_t                sale;
+    pt_line_t                *line;
     ngx_http_paytrade_ctx_t  *ctx;
     ngx_http_paytrade_sku_t   sku;
 
@@ -150,8 +151,10 @@ ngx_http_paytrade_hold_start(ngx_http_request_t *r)
         ngx_http_paytrade_count(ctx->worker->conf->shm_zone,
                                 NGX_HTTP_PAYTRADE_SOLDOUT_CACHED, 1);
 
-        return ngx_http_paytrade_hold_sold_out(r, ctx->hold.lines[0].sku, 0,
-                                               sku.retry_ms);
+        line = &ctx->hold.lines[0];
+
+        return ngx_http_paytrade_hold_sold_out(r, line->sku, 0,
+                       line->quantity <= sku.held ? sku.retry_ms : 0);
 
     default:
         return ngx_http_paytrade_started(r, NGX_DECLINED);

@@ -379,7 +379,9 @@ ngx_http_paytrade_redis_state(ngx_paytrade_redis_t *redis, void *data,
 }
 
 
-/* "ok now_ms waiting [sku available retry_at price]…", separated by tabs. */
+/*
+ * "ok now_ms waiting [sku available retry_at held price]…", separated by tabs.
+ */
 static void
 ngx_http_paytrade_batch_header(void *data, ngx_uint_t partition,
     ngx_paytrade_script_e script, pt_slice_t header, ngx_uint_t nops)
@@ -419,17 +421,18 @@ static void
 ngx_http_paytrade_note_stock(ngx_http_paytrade_main_conf_t *mcf,
     pt_slice_t field, int64_t now_ms)
 {
-    int64_t     available, retry_at_ms, price;
-    pt_slice_t  parts[4];
+    int64_t     available, retry_at_ms, held, price;
+    pt_slice_t  parts[5];
 
-    if (pt_slice_split(field, ' ', parts, 4) != 4
+    if (pt_slice_split(field, ' ', parts, 5) != 5
         || pt_slice_uint(parts[1], PT_UNITS_MAX, &available) != 0
         || pt_slice_uint(parts[2], PT_TIME_MAX_MS, &retry_at_ms) != 0
-        || pt_slice_uint(parts[3], PT_AMOUNT_MAX, &price) != 0)
+        || pt_slice_uint(parts[3], PT_UNITS_MAX, &held) != 0
+        || pt_slice_uint(parts[4], PT_AMOUNT_MAX, &price) != 0)
     {
         return;
     }
 
     ngx_http_paytrade_zone_stock(mcf->shm_zone, parts[0], available, price,
-                                 now_ms, retry_at_ms, mcf->soldout_ttl);
+                                 held, now_ms, retry_at_ms, mcf->soldout_ttl);
 }

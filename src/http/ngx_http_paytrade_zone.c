@@ -25,6 +25,7 @@ typedef struct {
     ngx_queue_t         queue;
     int64_t             as_of;          /* Redis' time of what stock said */
     int64_t             price;
+    int64_t             held;           /* units that return at retry_at */
     ngx_msec_t          unknown_until;
     ngx_msec_t          sold_out_until;
     ngx_msec_t          retry_at;
@@ -32,7 +33,6 @@ typedef struct {
     u_char              sku_len;
     u_char              sale_len;
     u_char              out;            /* stock said 0 */
-    u_char              may_return;     /* at retry_at */
     u_char              sku[PT_NAME_MAX];
     u_char              sale[PT_NAME_MAX];
 } ngx_http_paytrade_entry_t;
@@ -191,6 +191,7 @@ ngx_http_paytrade_zone_find(ngx_shm_zone_t *shm_zone, pt_slice_t sku,
     found->sale_len = 0;
     found->sold_out = 0;
     found->price = -1;
+    found->held = 0;
     found->retry_ms = 0;
 
     ngx_shmtx_lock(&zone->shpool->mutex);
@@ -215,12 +216,11 @@ ngx_http_paytrade_zone_find(ngx_shm_zone_t *shm_zone, pt_slice_t sku,
     found->price = entry->price;
 
     if ((ngx_msec_int_t) (entry->sold_out_until - ngx_current_msec) > 0) {
-        found->sold_out = 1;
+        rest = (ngx_msec_int_t) (entry->retry_at - ngx_current_msec);
 
-        if (entry->may_return) {
-            rest = (ngx_msec_int_t) (entry->retry_at - ngx_current_msec);
-            found->retry_ms = ngx_max(rest, 1);
-        }
+        found->sold_out = 1;
+        found->held = entry->held;
+        found->retry_ms = entry->held ? ngx_max(rest, 1) : 0;
     }
 
     ngx_shmtx_unlock(&zone->shpool->mutex);
@@ -262,11 +262,12 @@ ngx_http_paytrade_zone_learn(ngx_shm_zone_t *shm_zone, pt_slice_t sku,
 
 void
 ngx_http_paytrade_zone_stock(ngx_shm_zone_t *shm_zone, pt_slice_t sku,
-    int64_t available, int64_t price, int64_t as_of_ms, int64_t retry_at_ms,
-    ngx_msec_t ttl)
+    int64_t available, int64_t price, int64_t held, int64_t as_of_ms,
+    int64_t retry_at_ms, ngx_msec_t ttl)
 {
     ngx_http_paytrade_zone_t *zone = shm_zone->data;
 
+    ngx_msec_t                  rest;
     ngx_http_paytrade_entry_t  *entry;
 
     ngx_shmtx_lock(&zone->shpool->mutex);
@@ -291,13 +292,15 @@ ngx_http_paytrade_zone_stock(ngx_shm_zone_t *shm_zone, pt_slice_t sku,
         entry->price = price;
     }
 
-    entry->sold_out_until = ngx_current_msec + (entry->out ? ttl : 0);
-    entry->may_return = (retry_at_ms != 0);
+    entry->held = held;
 
-    if (entry->may_return) {
-        entry->retry_at = ngx_current_msec
-                          + (ngx_msec_t) ngx_max(retry_at_ms - as_of_ms, 0);
+    if (held) {
+        rest = (ngx_msec_t) ngx_max(retry_at_ms - as_of_ms, 0);
+        ttl = ngx_min(ttl, rest);
+        entry->retry_at = ngx_current_msec + rest;
     }
+
+    entry->sold_out_until = ngx_current_msec + (entry->out ? ttl : 0);
 
     ngx_shmtx_unlock(&zone->shpool->mutex);
 }
@@ -464,8 +467,8 @@ ngx_http_paytrade_entry_reset(ngx_http_paytrade_entry_t *entry)
     entry->unknown_until = ngx_current_msec;
     entry->sold_out_until = ngx_current_msec;
     entry->sale_len = 0;
+    entry->held = 0;
     entry->out = 0;
-    entry->may_return = 0;
 }
 
 

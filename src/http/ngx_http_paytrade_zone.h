@@ -178,7 +178,8 @@ typedef struct {
     char                      sale[PT_NAME_MAX];
     ngx_uint_t                sold_out;  /* 1: refuse at this price */
     int64_t                   price;     /* -1: not known */
-    ngx_msec_int_t            retry_ms;  /* units may come back; 0: sold */
+    int64_t                   held;      /* units that may come back */
+    ngx_msec_int_t            retry_ms;  /* when; 0: all are sold */
 } ngx_http_paytrade_sku_t;
 
 
@@ -190,12 +191,13 @@ void ngx_http_paytrade_zone_learn(ngx_shm_zone_t *shm_zone, pt_slice_t sku,
     pt_slice_t sale);
 
 /*
- * available == 0: refuse the SKU for ttl.  as_of is Redis' time, so that a
- * late answer does not undo a newer one.
+ * available == 0: refuse the SKU for ttl, but not beyond retry_at, when held
+ * units come back.  as_of is Redis' time, so that a late answer does not undo
+ * a newer one.
  */
 void ngx_http_paytrade_zone_stock(ngx_shm_zone_t *shm_zone, pt_slice_t sku,
-    int64_t available, int64_t price, int64_t as_of_ms, int64_t retry_at_ms,
-    ngx_msec_t ttl);
+    int64_t available, int64_t price, int64_t held, int64_t as_of_ms,
+    int64_t retry_at_ms, ngx_msec_t ttl);
 
 /* An operator changed something: every SKU is asked for again. */
 void ngx_http_paytrade_zone_forget(ngx_shm_zone_t *shm_zone);

@@ -188,12 +188,61 @@ is_deeply(words(@replies), { held => 1, key_reused => 49 },
 is_deeply(words(@replies), { held => 98, sold_out => 158 },
           'the last unit, in a batch of 256');
 stock_is('b', 0, 100, 'all of them held');
-like($r->{header}, qr/\tb 0 (\d{13}) 1$/, 'the header tells of b');
+like($r->{header}, qr/\tb 0 (\d{13}) 100 1$/, 'the header tells of b');
 is(($r->hold(sku => 'b', price => 1, user => 'z', key => 1))[0], 'replayed',
    "the buyer's own order, though sold out");
 @f = $r->hold(sku => 'b', price => 1, user => 'new');
 is("@f[0 .. 2]", 'sold_out b 0', 'sold_out');
 cmp_ok($f[3], '>', $before, 'with the time at which units may come back');
+
+
+# when units come back
+
+$r->put(sku => 'short', sale => 'back', stock => 1, price => 1,
+        hold_ms => 60000);
+$r->put(sku => $_, sale => 'back', stock => 2, price => 1, hold_ms => 600000)
+    for qw(long other);
+
+my @long = (sku => 'long', price => 1);
+my @other = (sku => 'other', price => 1);
+my $long_until = ($r->hold(@long, user => 'b1', quantity => 2))[4];
+
+$r->pass(1000);
+
+my ($other_until, $short_until) = map { (split /\t/)[4] }
+    $r->holds({ @other, user => 'b2', quantity => 2 },
+              { sku => 'short', price => 1, user => 'b3' });
+
+like($r->{header}, qr/\tother 0 $other_until 2 1\b/,
+     'the header has the deadline of the SKU');
+like($r->{header}, qr/\tshort 0 $short_until 1 1\b/, 'of each');
+is(join(' ', $r->hold(@long, user => 'b4')), "sold_out long 0 $long_until",
+   "not the sooner one of another SKU's hold");
+is(join(' ', $r->hold(@other, user => 'b5')), "sold_out other 0 $other_until",
+   'nor of one in the same list');
+is(join(' ', $r->hold(@long, user => 'b6', quantity => 2)),
+   "sold_out long 0 $long_until", 'as many as are held');
+is(join(' ', $r->hold(@long, user => 'b7', quantity => 3)),
+   'sold_out long 0 0', 'more than can come back');
+$r->put(sku => $_, sale => 'back', stock => 100, price => 1, hold_ms => 60000)
+    for qw(crowd behind);
+$r->holds(map { { sku => 'crowd', price => 1, user => "c$_" } } 1 .. 70);
+$r->pass(500);
+
+my @behind = (sku => 'behind', price => 1, quantity => 100);
+my $behind_until = ($r->hold(@behind, user => 'b8'))[4];
+
+@f = $r->hold(@behind, user => 'b9');
+cmp_ok($f[3], '<=', $behind_until, 'far back in its list: not too late');
+cmp_ok($f[3], '>', $behind_until - 2000, 'and not much too soon');
+$r->pass($behind_until - $r->pass(0));
+is(($r->hold(sku => 'short', price => 1, user => 'b10'))[0], 'held',
+   'at its deadline a unit is back');
+@f = $r->hold(@behind, user => 'b11');
+is("@f[0 .. 2]", 'sold_out behind 0', 'far back it is not yet');
+cmp_ok($f[3], '<=', $r->pass(0), 'but at once');
+$r->sweep;
+is(($r->hold(@behind, user => 'b12'))[0], 'held', 'after a sweep');
 
 
 # carts

@@ -10,6 +10,7 @@ use warnings;
 use FindBin;
 use lib "$FindBin::Bin/../lib";
 
+use List::Util qw(min);
 use Test::More;
 use PaytradeRedis;
 
@@ -255,7 +256,7 @@ sub hold_batch {
 
         } elsif ($word eq 'sold_out') {
             same("$word @f[0, 1]", $expected, 'sold_out');
-            check(($f[2] > 0) == (held_units($f[0]) > 0),
+            check($f[2] == comes_back($h, @f[0, 1]),
                   "when units come back: $reply");
 
         } else {
@@ -263,6 +264,20 @@ sub hold_batch {
         }
     }
 }
+
+# The soonest deadline of the SKU's holds; 0: what is held would not do.
+sub comes_back {
+    my ($h, $sku, $left) = @_;
+    my ($wanted) = map { $_->[1] } grep { $_->[0] eq $sku } @{ $h->{lines} };
+
+    return 0 if !held_units($sku) || $left + held_units($sku) < $wanted;
+
+    return min map { $_->{expires} }
+               grep { status($_) eq 'held'
+                      && grep { $_->[0] eq $sku } @{ $_->{lines} } }
+               values %orders;
+}
+
 
 sub close_batch {
     my @ops = map { rand() < .1 ? [ 'sweep', 2, 200, 864e8 ]

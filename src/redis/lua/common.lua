@@ -76,8 +76,7 @@ local journal = {'XADD', JOURNAL, '*', n = 3}
 local events = {}
 local writes, write_order, commands = {}, {}, {}
 local clock_dirty
-local soonest
-local soonest_new = math.huge    -- of the holds that this call made
+local ahead, hold_times, looked = {}     -- what is next in the due lists
 
 
 local function int(n)

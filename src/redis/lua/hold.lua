@@ -16,7 +16,7 @@
 --       paused sku | not_started sku starts_ms | ended sku
 --       price_changed sku price             sku '': the total differs
 --       limit_reached sku order_id          order_id '': none is open
---       sold_out sku available retry_at_ms
+--       sold_out sku available retry_at_ms    0: what is held would not do
 --       backlog
 --       would_hold                          it only looked
 --       held id amount created_ms expires_ms
@@ -235,7 +235,7 @@ end
 local function short()
     for i = 1, nlines do
         if its[i].available < quantities[i] then
-            return its[i]
+            return its[i], quantities[i]
         end
     end
 end
@@ -248,11 +248,13 @@ local function sold_out()
 
     look_ahead()
 
-    local it = short()
+    local it, quantity = short()
 
     if it then
+        local enough = it.available + it.held >= quantity
+
         return 'sold_out\t' .. it.sku .. '\t' .. int(it.available) .. '\t'
-               .. int(retry_at(it))
+               .. int(enough and retry_at(it) or 0)
     end
 end
 
@@ -311,9 +313,6 @@ local function take(at, sale, units, attempts, total, hold_ms)
     end
 
     append(due, id)
-    if now + hold_ms < soonest_new then
-        soonest_new = now + hold_ms
-    end
 
     for i = 1, nlines do
         local it = its[i]
@@ -321,6 +320,9 @@ local function take(at, sale, units, attempts, total, hold_ms)
         it.available = it.available - quantities[i]
         it.held = it.held + quantities[i]
         it.dirty = true
+        if now + hold_ms < (it.new_deadline or math.huge) then
+            it.new_deadline = now + hold_ms
+        end
     end
 
     set_buyer(sale, user, units .. '|' .. attempts .. 'h' .. key .. body

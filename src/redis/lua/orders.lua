@@ -372,91 +372,106 @@ local function resolve(o, status)
 end
 
 
--- The deadline of a hold that is to come; else nil and, when known, what the
--- deadlines after it in its list are not below.
-local function look_at(id)
-    local o = guarded(load_order, id)
+-- The first ids of a list of deadlines, up to the place `final`.
+local function ids_ahead(key, final)
+    local list = ahead[key]
 
-    if not o or o.status ~= 'held' then
-        return nil, o and o.expires
+    if not list or #list == 1 and final > 0 then
+        list = fetch(key, key == PREFIX .. 'later' and 'ZRANGE' or 'LRANGE',
+                     key, 0, final)
+        ahead[key] = list
     end
 
+    return list
+end
+
+
+-- What f says of the first held order of a list that it says anything of.  Of
+-- a long list not all are looked at: then the deadline of the last that was.
+local function look_at(key, f, it)
+    local bound = now
+
+    for final = 0, LOOK, LOOK do
+        local list = ids_ahead(key, final)
+
+        load_records(list)
+
+        for _, id in ipairs(list) do
+            local o = guarded(load_order, id)
+            local said = o and o.status == 'held' and f(o, it)
+
+            if said then
+                return said
+            end
+
+            bound = o and math.max(o.expires, now) or bound
+        end
+
+        if #list <= final then
+            return
+        end
+    end
+
+    return bound
+end
+
+
+-- The soonest of what look_at() finds in all lists.
+local function look_at_all(f, it)
+    local at = math.huge
+
+    hold_times = hold_times or guarded(fetch, '', 'SMEMBERS',
+                                       PREFIX .. 'hold_times') or {}
+
+    for _, ms in ipairs(hold_times) do
+        at = math.min(at, guarded(look_at, PREFIX .. 'due:' .. ms, f, it)
+                          or math.huge)
+    end
+
+    return math.min(at, guarded(look_at, PREFIX .. 'later', f, it)
+                        or math.huge)
+end
+
+
+local function end_due(o)
     if o.expires > now then
         return o.expires
     end
 
-    if releases and not o.paying then
+    if not o.paying then
         guarded(resolve, o, 'expired')
     end
-
-    return nil, now
 end
 
 
-local function look_at_list(key)
-    local from, deadline, bound = 0
-    local list
-
-    repeat
-        list = fetch(key, 'LRANGE', key, from, from == 0 and 0 or LOOK)
-
-        for _, id in ipairs(list) do
-            deadline, bound = look_at(id)
-            if deadline then
-                return deadline
-            end
-        end
-
-        from = from + #list
-    until #list == 0 or from > LOOK
-
-    if from > LOOK then
-        return math.max(now, bound or now)
-    end
-end
-
-
--- About the soonest time at which units come back; releases what is due and
--- in sight.  Once a call.
+-- Releases what is due and in sight.  Once a call.
 local function look_ahead()
-    if soonest then
-        return soonest
+    if releases and not looked then
+        looked = true
+        look_at_all(end_due)
     end
-
-    soonest = math.huge
-
-    local times = guarded(fetch, '', 'SMEMBERS', PREFIX .. 'hold_times') or {}
-
-    for _, ms in ipairs(times) do
-        local deadline = guarded(look_at_list, PREFIX .. 'due:' .. ms)
-
-        soonest = math.min(soonest, deadline or soonest)
-    end
-
-    local list = guarded(fetch, '', 'ZRANGE', PREFIX .. 'later', 0, 7,
-                         'WITHSCORES') or {}
-
-    for i = 1, #list, 2 do
-        local deadline = look_at(list[i])
-
-        soonest = math.min(soonest, deadline or soonest)
-    end
-
-    return soonest
 end
 
 
--- 0: no unit of the item is held.
+local function held_until(o, it)
+    for _, line in ipairs(o.lines) do
+        if line.idx == it.idx then
+            return math.max(o.expires, now)
+        end
+    end
+end
+
+
+-- About the soonest time at which units of the item come back, `now` when they
+-- are due but not released; 0: no unit of it is held.
 local function retry_at(it)
     if it.held == 0 then
         return 0
     end
 
-    local at = math.min(look_ahead(), soonest_new)
+    it.deadline = it.deadline or look_at_all(held_until, it)
 
-    if it.held == 0 then
-        return 0
-    end
+    local at = math.min(it.deadline, it.new_deadline or math.huge)
 
     return at < math.huge and at or now + it.hold_ms
 end
@@ -474,7 +489,7 @@ end
 
 -- The first element of the reply; must come before commit().
 local function header()
-    local out = {}
+    local told, out = {}, {}
 
     for _, it in pairs(items) do
         if it and it.available == 0 and it.held > 0 then
@@ -483,14 +498,21 @@ local function header()
         end
     end
 
-    for sku, it in pairs(items) do
+    for _, it in pairs(items) do
         if it and (it.available == 0 and on_sale(it)
                    or it.before == 0 and it.available > 0)
         then
-            out[#out + 1] = sku .. ' ' .. int(it.available) .. ' '
-                            .. int(it.available == 0 and retry_at(it) or 0)
-                            .. ' ' .. int(it.price)
+            told[#told + 1] = it
         end
+    end
+
+    -- this may read other items: they are not told of
+    for i, it in ipairs(told) do
+        local out_of_stock = it.available == 0
+
+        out[i] = it.sku .. ' ' .. int(it.available) .. ' '
+                 .. int(out_of_stock and retry_at(it) or 0) .. ' '
+                 .. int(out_of_stock and it.held or 0) .. ' ' .. int(it.price)
     end
 
     table.insert(out, 1, 'ok\t' .. NOW .. '\t' .. int(waiting))
