@@ -133,13 +133,30 @@ is(orphan('alipay', "20261121$prefix$pay_no"),
    "mismatch|$pay_no|500001|refund",
    'more given back than was paid: it is a row');
 
+for my $amount ('4999.99', '0.01') {
+    my $trade_no = "closed-$amount";
+    my $waiting = pay_no('u1', buy('u1', 'p30'));
+    my @closed = ($amount, trade_no => $trade_no, gmt_payment => undef,
+                  trade_status => 'TRADE_CLOSED');
+
+    fails("closed with $amount", callback("$prefix$waiting", @closed))
+        for 1 .. 2;
+    is(orphan('alipay', $trade_no),
+       "mismatch|$waiting|" . ($amount =~ s/\.//r + 0) . '|amount',
+       "closed with $amount: it is a row");
+    is(ref event("payment.mismatch:alipay:$trade_no:closed"), 'HASH',
+       'and an event');
+    like(http('GET', "/payments/$waiting", undef, 'X-User' => 'u1')
+         ->{content}, qr/"status":"unpaid"/, 'and it is not closed');
+}
+
 my %by_type;
 $by_type{$_->{type}}++ for events();
-is_deeply(\%by_type, { 'payment.orphan' => 12, 'payment.mismatch' => 8,
+is_deeply(\%by_type, { 'payment.orphan' => 12, 'payment.mismatch' => 10,
                        'payment.succeeded' => 1 }, 'each is told once');
 my $counted = status_json()->{callbacks};
 is($counted->{alipay}{orphan}, 24, 'orphans are counted each time');
-is($counted->{alipay}{mismatch}, 12, 'mismatches too');
+is($counted->{alipay}{mismatch}, 16, 'mismatches too');
 is($counted->{second}{mismatch}, 1, 'for each gateway');
 is(status_json()->{payments}{settled}, 1, 'one is settled');
 
@@ -226,7 +243,7 @@ is(orphan('alipay', 'd-1'), "orphan|$prefix@{[ $unknown + 1 ]}|1234|"
                             . 'unknown_payment', 'asked again: it is a row');
 
 ok(journal_drained(), 'the journal is empty');
-is(psql("SELECT count(*) FROM paytrade.orphans"), 12 + 8 + 5,
+is(psql("SELECT count(*) FROM paytrade.orphans"), 12 + 10 + 5,
    'as many rows as there were');
 is(psql('SELECT count(*) FROM paytrade.dead_letter'), '0',
    'PostgreSQL could take them all');

@@ -59,7 +59,7 @@ ngx_http_paytrade_notify_settle(ngx_http_request_t *r)
     } *kind, by_number = { "refund", 8 }, kinds[] = {
         [PT_NOTICE_PAID] = { "paid", 6 },
         [PT_NOTICE_REFUNDED] = { "refunded", 8 },
-        [PT_NOTICE_CLOSED] = { "closed", 4 },
+        [PT_NOTICE_CLOSED] = { "closed", 6 },
     };
 
     ctx = ngx_http_get_module_ctx(r, ngx_http_paytrade_module);
@@ -84,17 +84,14 @@ ngx_http_paytrade_notify_settle(ngx_http_request_t *r)
                                               notify->gateway->name.len));
     ngx_http_paytrade_call_arg(call, notice->trade_no);
 
-    if (notice->kind != PT_NOTICE_CLOSED) {
+    if (notice->amount == -1) {
+        ngx_http_paytrade_call_arg(call, pt_slice_null);
 
-        if (notice->amount == -1) {
-            ngx_http_paytrade_call_arg(call, pt_slice_null);
-
-        } else {
-            ngx_http_paytrade_call_int(call, notice->amount);
-        }
-
-        ngx_http_paytrade_call_arg(call, notice->currency);
+    } else {
+        ngx_http_paytrade_call_int(call, notice->amount);
     }
+
+    ngx_http_paytrade_call_arg(call, notice->currency);
 
     if (notice->kind == PT_NOTICE_REFUNDED) {
         ngx_http_paytrade_call_arg(call, notice->refund_no);

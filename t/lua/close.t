@@ -397,7 +397,7 @@ for my $change ('closed', 'paid') {
     $r->pass(6000);
     $r->settle($change eq 'paid'
                ? [ 'paid', $no, 'alipay', $change, 500000, '', 0 ]
-               : [ 'closed', $no, 'alipay', $change, 0 ]);
+               : [ 'closed', $no, 'alipay', $change, '', '', 0 ]);
     purge(5000);
     is($r->payment($no)->{status}, $change, "just $change: it stays");
     $r->pass(4000);

@@ -617,6 +617,12 @@ sub model_callback {
     return 'unknown_payment' if !$p;
 
     if ($c->{kind} eq 'closed') {
+        my $reason = $c->{gateway} ? 'gateway' : $c->{amount} eq '' ? ''
+                     : $c->{currency} eq 'USD' ? 'currency'
+                     : $c->{amount} != $p->{amount} ? 'amount' : '';
+
+        return 'mismatch ' . model_misfit('mismatch', $c, $reason) if $reason;
+
         my $word = $p->{status} eq 'unpaid' ? 'closed' : 'unchanged';
 
         if ($word eq 'closed') {
@@ -677,11 +683,12 @@ sub random_callback {
     return { kind => $kind, no => $no,
              gateway => rand() < .03 ? 2 : '',
              trade_no => "T$no" . (rand() < .05 ? 'x' : ''),
-             amount => $kind eq 'refund' && rand() < .7 ? ''
+             amount => $kind =~ /^(refund|closed)$/ && rand() < .7 ? ''
                        : $p->{amount} + (rand() < .05 ? 1 : 0),
              own => $kind eq 'refund' ? 40 * (1 + $n) + (rand() < .05 ? 1 : 0)
                     : 0,
-             what => $kind eq 'orphan' ? pick('', 'closed', 'refund:r1') : '',
+             what => $kind eq 'orphan' ? pick('', 'closed', 'refund:r1')
+                     : $kind eq 'closed' ? $kind : '',
              currency => pick('', 'CNY', rand() < .1 ? 'USD' : ''),
              refund_no => ($kind eq 'refunded' && rand() < .8 ? 'r' : 's') . $n,
              total => $kind eq 'refunded'
@@ -693,8 +700,8 @@ sub callback_op {
     my ($c) = @_;
     my $gateway = "alipay$c->{gateway}";
 
-    return ('closed', 4, $c->{no}, 'alipay', $c->{trade_no}, 0)
-        if $c->{kind} eq 'closed';
+    return ('closed', 6, $c->{no}, $gateway, @$c{qw(trade_no amount currency)},
+            0) if $c->{kind} eq 'closed';
     return ('orphan', 8, $c->{no}, $gateway, @$c{qw(trade_no amount)}, '',
             'unknown_payment', 0, $c->{what}) if $c->{kind} eq 'orphan';
     return ('refund', 8, $c->{no}, $gateway, @$c{qw(trade_no amount currency

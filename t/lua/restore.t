@@ -150,7 +150,7 @@ for my $n (map { 5 * $_ + 1 } 0 .. 19) {
     my @paid = ($no, 'alipay', "t$n", $p->{amount}, '');
 
     $r->settle([ 'paid', @paid, 1763000000000 + $n ]) if $n % 20 == 1;
-    $r->settle([ 'closed', @paid[0 .. 2], 0 ]) if $n % 20 == 6;
+    $r->settle([ 'closed', @paid[0 .. 2], '', '', 0 ]) if $n % 20 == 6;
     $r->settle([ 'refunded', @paid, 'r', $n, 0 ]) if $n % 20 == 11;
     $r->settle([ 'refunded', @paid, 'r', $p->{amount}, 0 ]) if $n % 40 == 11;
 }

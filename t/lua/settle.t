@@ -141,7 +141,7 @@ sub letter {
 
 # refusals of a whole call
 
-sub refusal { join ' ', @{ $r->script('settle', 'closed', 4, 1, 2, 3, 0) } }
+sub refusal { join ' ', @{ $r->script('settle', 'closed', 6, 1, 2, 3, '', '', 0) } }
 
 is(refusal(), 'restarted', 'restarted');
 $r->adopt(0);
@@ -428,22 +428,40 @@ $r->cmd('HINCRBY', $r->key('item:p30'), 'available', 1);
 ($no, $user, $id) = started('p30');
 $trade = trade();
 new_events(), new_journal();
-$reply = one([ 'closed', $no, 'alipay', $trade, 0 ]);
+
+for ([ 499999, '', 'amount' ], [ 500001, 'CNY', 'amount' ],
+     [ 500000, 'USD', 'currency' ])
+{
+    my ($amount, $currency, $reason) = @$_;
+    my @close = ('closed', $no, 'alipay', trade(), $amount, $currency, 0);
+
+    is_deeply([ one([ @close ]), one([ @close ]) ],
+              [ map { "mismatch\t$reason\t$_" } 1, 0 ],
+              "closed with $amount $currency");
+    is(join(' ', map { "$_->{type} $_->{pay_no} $_->{amount} $_->{reason}" }
+                 new_events()), "payment.mismatch $no $amount $reason",
+       'told once');
+    is(kinds(new_journal()), 'u', 'journaled, and nothing else');
+}
+
+$reply = one([ 'closed', $no, 'alipay', $trade, '', '', 0 ]);
 is(word($reply), 'closed', 'closed');
 is(join('|', @{ row($reply) }{qw(status rev trade_no paid parts)}),
    "closed|2||0|$id 500000 - - 0", 'the payment');
 is(kinds(new_journal()), 'p', 'journaled');
-is(word(one([ 'closed', $no, 'alipay', $trade, 0 ])), 'unchanged', 'again');
+is(word(one([ 'closed', $no, 'alipay', $trade, '', '', 0 ])), 'unchanged', 'again');
 is($r->order($id)->{status}, 'held', 'the order waits for another payment');
 is(told(new_events()) . kinds(new_journal()), '', 'nothing to tell');
 is(row(one(paid($no, $trade)))->{parts}, "$id 500000 applied - 0",
    'closed, then paid after all');
-is(word(one([ 'closed', $no, 'alipay', $trade, 0 ])), 'unchanged',
+is(word(one([ 'closed', $no, 'alipay', $trade, '', '', 0 ])), 'unchanged',
    'closed when it is paid');
-is(word(one([ 'closed', $no, 'alipay', trade(), 0 ])), 'unchanged',
+is(word(one([ 'closed', $no, 'alipay', trade(), '', '', 0 ])), 'unchanged',
    'with another trade_no');
-is(row(one([ 'closed', $no, 'alipay', $trade, 0 ]))->{status}, 'paid', 'stays');
-is(one([ 'closed', '1763712000000000001', 'alipay', $trade, 0 ]),
+is(row(one([ 'closed', $no, 'alipay', $trade, '', '', 0 ]))->{status}, 'paid', 'stays');
+is(word(one([ 'closed', $no, 'alipay', $trade, 500000, 'CNY', 0 ])),
+   'unchanged', 'with its amount');
+is(one([ 'closed', '1763712000000000001', 'alipay', $trade, '', '', 0 ]),
    'unknown_payment', 'of an unknown payment');
 new_events(), new_journal();
 
@@ -603,7 +621,7 @@ $trade = trade();
 new_events(), new_journal();
 
 is(one(refund($no, $trade, 'a', 100)), 'too_early', 'before it is paid');
-is(one([ 'closed', $no, 'alipay', $trade, 0 ]) =~ /^closed/, 1, 'closed');
+is(one([ 'closed', $no, 'alipay', $trade, '', '', 0 ]) =~ /^closed/, 1, 'closed');
 is(one(refund($no, $trade, 'a', 100)), 'too_early', 'nor then');
 is(one(refund($no, $trade, 'a', 900000)), 'too_early', 'whatever it says');
 is(kinds(new_journal()) . told(new_events()), 'p', 'nothing is recorded');
@@ -792,7 +810,7 @@ is(one(refunded($no, trade(), 'r', 1)), "mismatch\ttrade_no\t1",
    'a refund of another trade');
 is(row(one(paid($no, $trade)))->{parts}, "$id 500000 applied - 0",
    'all as it was');
-is(one([ 'closed', $no, 'other', $trade, 0 ]), "mismatch\tgateway\t1",
+is(one([ 'closed', $no, 'other', $trade, '', '', 0 ]), "mismatch\tgateway\t1",
    'closed by another gateway');
 is_deeply(words(map { one(paid($_, 't')) } '1763712000000000001', 'x', '', 1e20,
                 '1763712000000070001'), { unknown_payment => 5 },
@@ -838,7 +856,7 @@ is(join(' ', map { $_->{id} } new_events()),
 is(join(' ', map { (split /\t/, $_->[1])[2] } new_journal()),
    'closed refund:r 1 refund:r2 ', 'each is journaled');
 ($no) = started('p30');
-is_deeply([ map { one($_) } [ 'closed', $no, 'other', $trade, 0 ],
+is_deeply([ map { one($_) } [ 'closed', $no, 'other', $trade, '', '', 0 ],
             paid($no, $trade, gateway => 'other'),
             refunded($no, $trade, '', 5, gateway => 'other'),
             refunded($no, $trade, '', 6, gateway => 'other'),

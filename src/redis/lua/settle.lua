@@ -9,13 +9,14 @@
 --               paid_at; amount: of the whole payment; total: of all refunds
 --               so far
 --       refund 8 pay_no gateway trade_no amount currency refund_no own paid_at
---               amount '': not told; own: what this refund alone gave back
---       closed 4 pay_no gateway trade_no paid_at
+--               own: what this refund alone gave back
+--       closed 6 pay_no gateway trade_no amount currency paid_at
 --       orphan 8 out_trade_no gateway trade_no amount currency reason paid_at
 --               what; what it tells: '' a payment, closed, or
 --               refund:<number or total>
---       currency '': ours; paid_at, in ms: when the gateway got the money of
---               a payment that is settled, 0 now; all else is of now
+--       amount '' of refund and closed: not told, of closed nothing is compared
+--       then; currency '': ours; paid_at, in ms: when the gateway got the money
+--       of a payment that is settled, 0 now; all else is of now
 -- Reply header, then for each operation
 --       paid:     settled row | duplicate row
 --       refunded: refunded row | duplicate row; of what was not yet paid
@@ -98,7 +99,7 @@ local function misfit(p, c)
         return 'gateway'
     end
 
-    if c.closes then                   -- no money moved
+    if c.closes and not c.amount then
         return
     end
 
@@ -108,6 +109,10 @@ local function misfit(p, c)
 
     if c.amount and c.amount ~= p.amount then
         return 'amount'
+    end
+
+    if c.closes then                   -- no money moved
+        return
     end
 
     if p.status == 'paid' and c.trade_no ~= p.trade_no then
@@ -122,7 +127,7 @@ end
 
 local function mismatch(p, c, reason)
     local amount = reason == 'refund' and (c.own or c.total) or c.amount
-                   or c.own
+                   or c.own or 0
 
     return 'mismatch\t' .. reason .. '\t'
            .. record('mismatch', p, p.id, c.gateway, c.trade_no, amount,
@@ -521,9 +526,12 @@ local function refund(pay_no, gateway, trade_no, amount, currency, refund_no,
 end
 
 
-local function closed(pay_no, gateway, trade_no, paid_at)
-    local c = read_callback(pay_no, gateway, trade_no, '0', '', paid_at)
+local function closed(pay_no, gateway, trade_no, amount, currency, paid_at)
+    local told = amount ~= ''
+    local c = read_callback(pay_no, gateway, trade_no, told and amount or '0',
+                            currency, paid_at)
 
+    c.amount = told and c.amount
     c.closes, c.what = true, 'closed'
 
     local p, reply = find_payment(c)
@@ -553,7 +561,7 @@ end
 
 
 local KINDS = {paid = {paid, 6}, refunded = {refunded, 8},
-               refund = {refund, 8}, closed = {closed, 4},
+               refund = {refund, 8}, closed = {closed, 6},
                orphan = {orphan, 8}}
 
 
