@@ -389,8 +389,14 @@ CREATE TABLE IF NOT EXISTS paytrade.admin_requests (
     partition   smallint    NOT NULL,
     request_id  text COLLATE "C" NOT NULL,
     at          timestamptz NOT NULL,
+    asked       text        NOT NULL DEFAULT '',
     PRIMARY KEY (partition, request_id)
 );
+
+-- As above.
+
+ALTER TABLE paytrade.admin_requests
+    ADD COLUMN IF NOT EXISTS asked text NOT NULL DEFAULT '';
 
 COMMENT ON TABLE paytrade.admin_requests IS
     'Operators'' requests that were done, so that none is done twice';
@@ -398,6 +404,8 @@ COMMENT ON COLUMN paytrade.admin_requests.partition IS 'N of {pt:N} in Redis';
 COMMENT ON COLUMN paytrade.admin_requests.request_id IS
     'As the operator gave it';
 COMMENT ON COLUMN paytrade.admin_requests.at IS 'When, by the clock of Redis';
+COMMENT ON COLUMN paytrade.admin_requests.asked IS
+    'Hash of what it asked for; empty: an earlier version did not keep it';
 
 
 CREATE TABLE IF NOT EXISTS paytrade.dead_letter (

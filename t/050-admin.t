@@ -223,6 +223,33 @@ r-3
 
 
 
+=== TEST 13b: a request that was done, for something else
+--- setup
+PUT /paytrade/admin/items/p30 {"sale":"spring","price":"1.00","stock":5}
+PUT /paytrade/admin/items/p31 {"sale":"spring","price":"1.00","stock":5}
+--- request eval
+[qq(POST /paytrade/admin/items/p30/restock\n{"units":50,"request_id":"r-1"}),
+ qq(POST /paytrade/admin/items/p30/restock\n{"units":51,"request_id":"r-1"}),
+ qq(POST /paytrade/admin/items/p31/restock\n{"units":50,"request_id":"r-1"}),
+ qq(POST /paytrade/admin/items/p30/restock\n{"units":50,"request_id":"r-1"})]
+--- error_code eval
+[200, 422, 422, 200]
+--- response_body_like eval
+[qr/"stock":55,/, qr/"code":"key_reused"/, qr/"code":"key_reused"/,
+ qr/"stock":55,/]
+--- response_headers eval
+["Idempotency-Replayed:", "Idempotency-Replayed:", "Idempotency-Replayed:",
+ "Idempotency-Replayed: true"]
+--- psql
+SELECT sku, stock FROM paytrade.items ORDER BY 1;
+SELECT request_id, length(asked) FROM paytrade.admin_requests;
+--- psql_out
+p30|55
+p31|5
+r-1|16
+
+
+
 === TEST 14: restock, bodies that are none, items that are none
 --- setup
 PUT /paytrade/admin/items/p30 {"sale":"spring","price":"1.00","stock":5}

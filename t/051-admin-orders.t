@@ -53,6 +53,16 @@ $answer = cancel($id, '{"request_id":"c-1"}');
 is($answer->{status}, 200, 'the same request again');
 like($answer->{content}, qr/"status":"cancelled"/, 'has the same answer');
 
+my ($second) = hold('u1', 2);
+$answer = cancel($second, '{"request_id":"c-1"}');
+is($answer->{status}, 422, 'the same request for another order');
+like($answer->{content}, qr/"code":"key_reused"/, 'is told');
+row_is($second, 'held|1');
+is(http('POST', '/paytrade/admin/items/p30/restock',
+        '{"units":1,"request_id":"c-1"}')->{status}, 422,
+   'and for a restock');
+cancel($second);
+
 $answer = cancel($id);
 is($answer->{status}, 200, 'also without a request_id');
 is(item('p30')->{available}, 10, 'the units came back once');

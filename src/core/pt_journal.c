@@ -34,16 +34,21 @@ pt_op_parse_sale(pt_sale_t *sale, pt_slice_t row)
 static int
 pt_op_parse_admin(pt_admin_t *admin, pt_slice_t row)
 {
-    pt_slice_t  f[2];
+    size_t      n;
+    pt_slice_t  f[3];
 
-    if (pt_slice_split(row, '\t', f, 2) != 2
+    n = pt_slice_split(row, '\t', f, 3);
+
+    if ((n != 2 && n != 3)
         || !pt_text_valid(f[0], PT_KEY_MAX)
-        || pt_slice_uint(f[1], PT_TIME_MAX_MS, &admin->at) != 0)
+        || pt_slice_uint(f[1], PT_TIME_MAX_MS, &admin->at) != 0
+        || (n == 3 && !pt_name_valid(f[2])))
     {
         return -1;
     }
 
     admin->request_id = f[0];
+    admin->asked = n == 3 ? f[2] : pt_slice_lit("");
 
     return 0;
 }

@@ -7,7 +7,10 @@
  *     o   an order's row (pt_order.h)
  *     i   an item's row (pt_item.h); available, held and sold are ignored
  *     s   sale paused version
- *     a   request_id at       an administrator's request that was done
+ *     a   request_id at asked
+ *                             an administrator's request that was done, and a
+ *                             hash of what it asked for.  Rows of earlier
+ *                             versions have no hash.
  *     p   a payment's row (pt_payment.h)
  *     f   pay_no refund_no order_id amount restock status at
  *                             money given back
@@ -52,6 +55,7 @@ typedef struct {
 typedef struct {
     pt_slice_t  request_id;
     int64_t     at;            /* ms since 1970 */
+    pt_slice_t  asked;         /* a hash; empty: not known */
 } pt_admin_t;
 
 

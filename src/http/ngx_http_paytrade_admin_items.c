@@ -341,6 +341,11 @@ ngx_http_paytrade_item_changed(ngx_http_request_t *r,
                                              "there is no such SKU");
         goto done;
 
+    } else if (pt_slice_eq(word, pt_slice_lit("key_reused"))) {
+        rc = ngx_http_paytrade_reply_problem(r, PT_KEY_REUSED,
+                                "the request_id was used for something else");
+        goto done;
+
     } else if (pt_slice_eq(word, pt_slice_lit("no_epoch"))) {
         rc = ngx_http_paytrade_admin_no_epoch(r, call->partition,
                                               PT_REBUILD_REQUIRED);

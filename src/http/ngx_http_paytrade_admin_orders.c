@@ -146,6 +146,10 @@ ngx_http_paytrade_cancelled(ngx_http_request_t *r,
         rc = ngx_http_paytrade_reply_problem(r, PT_ALREADY_PAID,
                                    "a paid order is refunded, not cancelled");
 
+    } else if (pt_slice_eq(word, pt_slice_lit("key_reused"))) {
+        rc = ngx_http_paytrade_reply_problem(r, PT_KEY_REUSED,
+                                "the request_id was used for something else");
+
     } else if (pt_slice_eq(word, pt_slice_lit("unknown_order"))) {
 
         /* Redis forgets orders that are long over; PostgreSQL does not */

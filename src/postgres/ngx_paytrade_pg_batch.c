@@ -287,16 +287,17 @@ ngx_paytrade_pg_batch_admin(ngx_paytrade_pg_batch_t *batch, pt_op_t *ops,
     ngx_uint_t                i;
     ngx_paytrade_pg_array_t  *a;
 
-    a = ngx_paytrade_pg_batch_arrays(batch, 2);
+    a = ngx_paytrade_pg_batch_arrays(batch, 3);
 
     for (i = 0; i < n; i++) {
         ngx_paytrade_pg_array_text(&a[0], ops[i].u.admin.request_id);
         ngx_paytrade_pg_array_int(&a[1], ops[i].u.admin.at);
+        ngx_paytrade_pg_array_text(&a[2], ops[i].u.admin.asked);
     }
 
     ngx_paytrade_pg_batch_statement(batch, ngx_paytrade_pg_write_admin);
     ngx_paytrade_pg_batch_param(batch, batch->partition);
-    ngx_paytrade_pg_batch_params(batch, a, 2);
+    ngx_paytrade_pg_batch_params(batch, a, 3);
 }
 
 

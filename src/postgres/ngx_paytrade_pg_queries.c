@@ -137,7 +137,8 @@ const char  ngx_paytrade_pg_rebuild_buyers[] =
 
 
 const char  ngx_paytrade_pg_rebuild_admin[] =
-    "SELECT concat_ws(chr(9), request_id, " PG_MS("at") "), request_id, ''"
+    "SELECT concat_ws(chr(9), request_id, " PG_MS("at") ", asked), request_id,"
+    " ''"
     " FROM paytrade.admin_requests"
     " WHERE partition = $1::smallint AND request_id > $2::text"
     " ORDER BY request_id LIMIT " PG_PAGE;
@@ -307,11 +308,14 @@ const char  ngx_paytrade_pg_conflicting_sales[] =
 
 
 const char  ngx_paytrade_pg_write_admin[] =
-    "INSERT INTO paytrade.admin_requests AS a (partition, request_id, at)"
-    " SELECT $1::smallint, g.request_id, " PG_TIME("g.at")
-    " FROM unnest($2::text[], $3::bigint[]) AS g(request_id, at)"
+    "INSERT INTO paytrade.admin_requests AS a (partition, request_id, at,"
+    " asked)"
+    " SELECT $1::smallint, g.request_id, " PG_TIME("g.at") ", g.asked"
+    " FROM unnest($2::text[], $3::bigint[], $4::text[])"
+    " AS g(request_id, at, asked)"
     " ORDER BY g.request_id"
-    " ON CONFLICT (partition, request_id) DO UPDATE SET at = excluded.at"
+    " ON CONFLICT (partition, request_id) DO UPDATE SET at = excluded.at,"
+    " asked = excluded.asked"
     " WHERE a.at < excluded.at";
 
 

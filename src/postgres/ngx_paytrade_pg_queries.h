@@ -76,7 +76,7 @@ extern const char  ngx_paytrade_pg_rebuild_refunds[];
  */
 extern const char  ngx_paytrade_pg_rebuild_buyers[];
 
-/* $1 partition, $2 after request_id -> request_id at, request_id, '' */
+/* $1 partition, $2 after request_id -> request_id at asked, request_id, '' */
 extern const char  ngx_paytrade_pg_rebuild_admin[];
 
 /*
@@ -144,7 +144,7 @@ extern const char  ngx_paytrade_pg_write_sales[];
 /* As above -> number of each in conflict (also: in another partition) */
 extern const char  ngx_paytrade_pg_conflicting_sales[];
 
-/* $1 partition, then arrays: $2 request_id, $3 at */
+/* $1 partition, then arrays: $2 request_id, $3 at, $4 asked */
 extern const char  ngx_paytrade_pg_write_admin[];
 
 /*

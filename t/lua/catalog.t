@@ -111,6 +111,27 @@ is(($r->op('catalog', 'restock', 3, 'p30', 1000000000, 'r-6'))[0], 'broken',
    'too many units');
 is(scalar(grep { $_->[0] eq 'a' } $r->journal), 4, 'requests journaled');
 
+# a request_id that asked for something else
+{
+    my $journal = $r->journal;
+    my $stock = $r->stored_item('p30')->{stock};
+
+    $r->put(sku => 'p39', sale => 'spring', stock => 1);
+    is(join(' ', $r->op('catalog', 'restock', 3, @$_, 'r-1')), 'key_reused',
+       "r-1 for @$_") for [ 'p30', 51 ], [ 'p30', -50 ], [ 'p39', 50 ];
+    @replies = ops('catalog', map { ('restock', 3, 'p39', $_, 'r-9') } 2, 3, 2);
+    is(join(' ', map { (split /\t/)[0] } @replies),
+       'changed key_reused replayed', 'in a batch');
+    is($r->stored_item('p30')->{stock}, $stock, 'nothing is done');
+    is($r->stored_item('p39')->{stock}, 3, 'but the first');
+    is(scalar($r->journal), $journal + 3, 'or journaled');
+
+    # noted by an earlier version
+    $r->cmd('HSET', $r->key('ops'), 'r-old', 1763712000000);
+    is(($r->op('catalog', 'restock', 3, 'p39', $_, 'r-old'))[0], 'replayed',
+       "noted without what it asked for: $_") for 1, 2;
+}
+
 
 # pause
 

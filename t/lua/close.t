@@ -84,6 +84,21 @@ ok($r->cmd('HGET', $r->key('ops'), 'c-1'), 'and kept');
 is(($r->cancel($id, '', 'c-1'))[0], 'closed', 'again: closed');
 is(scalar($r->journal), $n + 3, 'three operations for both');
 
+my $other = held(user => 'u1', key => 'other');
+
+is(join(' ', $r->cancel($other, '', 'c-1')), 'key_reused',
+   'its request_id for another order');
+is(join(' ', $r->op('catalog', 'restock', 3, 'p30', 1, 'c-1')), 'key_reused',
+   'and for a restock');
+$r->op('catalog', 'restock', 3, 'p30', 5, 'c-2');
+is(join(' ', $r->cancel($_, '', 'c-2')), 'key_reused',
+   "a restock's for a cancel") for $other, $id;
+is($r->order($other)->{status}, 'held', 'nothing is done');
+$r->cmd('HSET', $r->key('ops'), 'c-old', 1763712000000);
+is(($r->cancel($other, '', 'c-old'))[0], 'cancelled',
+   'noted without what it asked for');
+$r->op('catalog', 'restock', 3, 'p30', -5, 'c-3');
+
 $id = held(user => 'u1', key => 3);
 $r->pass(900000);
 @f = $r->cancel($id, 'u1');

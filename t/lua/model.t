@@ -373,13 +373,15 @@ sub catalog_batch {
             my $stock = $old ? $old->{stock} + $a[1] : 0;
 
             $expected = !$old ? 'unknown_item'
-                        : $requests{$a[2]} ? 'replayed'
+                        : $requests{$a[2]}
+                          ? $requests{$a[2]} eq "@a[0, 1]" ? 'replayed'
+                                                           : 'key_reused'
                         : $stock < committed_units($a[0]) || $stock < 0
                           ? 'below_committed' : 'changed';
 
             if ($expected eq 'changed') {
                 $old->{stock} = $stock;
-                $requests{$a[2]} = 1;
+                $requests{$a[2]} = "@a[0, 1]";
             }
 
         } else {

@@ -388,6 +388,8 @@ is(($r->hold(user => 'user 5', key => 'x', sku => 'c', price => 1000,
              quantity => 9))[0], 'limit_reached', 'a limit is kept');
 is(($r->op('catalog', 'restock', 3, 'a', 7, 'r-1'))[0], 'replayed',
    'a request is known');
+is(($r->op('catalog', 'restock', 3, 'a', 8, 'r-1'))[0], 'key_reused',
+   'and what it asked for');
 is(($r->cancel($new))[0], 'cancelled', 'a new order is cancelled');
 
 my @held = grep { $rows{$_}[1] eq 'held' } @ids;

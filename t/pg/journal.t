@@ -109,7 +109,8 @@ sub replay {
 
 journal([o => order(1), i => join("\t", 'q1', 'spring', 'Q', 100, 10, 10, 0, 0,
                                   0, 0, $t * 2, 900_000, 1, 0),
-         s => "spring\t0\t1", a => "r-1\t$t", p => payment(2, 1, 'unpaid', ''),
+         s => "spring\t0\t1", a => "r-1\t$t\t$k",
+         p => payment(2, 1, 'unpaid', ''),
          f => refund(2, 'r-1', 50), u => orphan('T9', 'orphan', 7),
          x => 'rubbish']);
 is(psql('SELECT (SELECT count(*) FROM paytrade.orders),'

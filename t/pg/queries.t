@@ -171,12 +171,13 @@ is(q_ok('conflicting_sales', 0, '{spring}', '{f}', '{4}'), 1,
    'conflicting_sales');
 is(q_ok('conflicting_sales', 0, '{spring}', '{t}', '{4}'), '', 'the same');
 
-q_ok('write_admin', 0, '{r-1,r-2}', "{$t0,$t1}");
-q_ok('write_admin', 0, '{r-1}', "{$t1}");
-q_ok('write_admin', 1, '{r-1}', "{$t0}");
-is(q_ok('rebuild_admin', 0, ''), "r-1\t$t1 | r-1 | \nr-2\t$t1 | r-2 | ",
+q_ok('write_admin', 0, '{r-1,r-2}', "{$t0,$t1}", '{aa,""}');
+q_ok('write_admin', 0, '{r-1}', "{$t1}", '{bb}');
+q_ok('write_admin', 1, '{r-1}', "{$t0}", '{cc}');
+is(q_ok('rebuild_admin', 0, ''),
+   "r-1\t$t1\tbb | r-1 | \nr-2\t$t1\t | r-2 | ",
    'write_admin, rebuild_admin');
-is(q_ok('rebuild_admin', 0, 'r-1'), "r-2\t$t1 | r-2 | ", 'next page');
+is(q_ok('rebuild_admin', 0, 'r-1'), "r-2\t$t1\t | r-2 | ", 'next page');
 
 # Progress grows, by number.
 

@@ -116,7 +116,10 @@ ok(defined $pg->psql("ALTER TABLE paytrade.orphans DROP CONSTRAINT orphans_pkey,
                       DROP COLUMN what, ADD PRIMARY KEY (gateway, trade_no);
                       INSERT INTO paytrade.orphans (gateway, trade_no,
                       partition, kind, reason) VALUES ('alipay', 'T1', 3,
-                      'orphan', 'closed')", 'before'), 'one orphan a trade')
+                      'orphan', 'closed');
+                      ALTER TABLE paytrade.admin_requests DROP COLUMN asked;
+                      INSERT INTO paytrade.admin_requests VALUES
+                      (0, 'r-1', now())", 'before'), 'one orphan a trade')
     or diag $pg->error();
 
 for my $time ('once', 'twice') {
@@ -131,5 +134,7 @@ for my $time ('once', 'twice') {
 
 is($pg->psql('SELECT trade_no, what, partition, reason FROM paytrade.orphans',
              'before'), 'T1||3|closed', 'rows stay');
+is($pg->psql('SELECT request_id, asked FROM paytrade.admin_requests',
+             'before'), 'r-1|', 'requests too');
 
 done_testing();

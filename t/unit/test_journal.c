@@ -89,6 +89,13 @@ test_parse(void **state)
     assert_int_equal(o.type, PT_OP_ADMIN);
     unit_slice_is(o.u.admin.request_id, "restock caf\xc3\xa9");
     assert_true(o.u.admin.at == INT64_C(1763712000000));
+    assert_int_equal(o.u.admin.asked.len, 0);
+
+    o = op("a", unit_str("r-1\t1763712000000\t0123456789abcdef"));
+    assert_int_equal(o.type, PT_OP_ADMIN);
+    unit_slice_is(o.u.admin.request_id, "r-1");
+    assert_true(o.u.admin.at == INT64_C(1763712000000));
+    unit_slice_is(o.u.admin.asked, "0123456789abcdef");
 }
 
 
@@ -221,7 +228,8 @@ test_malformed(void **state)
         { "s", "a b\t1\t9" }, { "s", "\xc3\xa9\t1\t9" }, { "s", "s\t\t9" },
         { "s", "s\t1\t" },
         { "a", "" }, { "a", "r" }, { "a", "\t1" }, { "a", "r\t" },
-        { "a", "r\t1\t" }, { "a", "r\t-1" }, { "a", "r\t253402300800000" },
+        { "a", "r\t1\t" }, { "a", "r\t1\tx y" }, { "a", "r\t1\tx\t" },
+        { "a", "r\t-1" }, { "a", "r\t253402300800000" },
         { "a", "\xff\t1" }, { "a", "r\n\t1" }, { "a", "r\tx" },
         { "p", "" }, { "p", REFUND }, { "p", ORPHAN }, { "f", "" },
         { "f", ORPHAN }, { "f", REFUND "\t" }, { "f", REFUND "0000" },

@@ -9,14 +9,14 @@
 --       pause 2 sale 0|1
 -- Reply header, then for each operation
 --       put:     created|changed|below_committed|wrong_sale item-row
---       restock: changed|replayed|below_committed item-row | unknown_item
+--       restock: changed|replayed|below_committed item-row | unknown_item |
+--                key_reused            the request_id, for something else
 --       pause:   changed|unchanged sale | unknown_sale
 --       broken what
 --       or the header alone: restarted | no_epoch
 -- The first put of a partition that is known to be fresh makes epoch 1.
 
 local new_skus = 0
-local requests = {}
 local titles = {}
 
 
@@ -155,12 +155,11 @@ local function restock(sku, units, request_id)
         return 'unknown_item'
     end
 
-    if request_id ~= '' then
-        if requests[request_id]
-           or fetch('ops', 'HEXISTS', PREFIX .. 'ops', request_id) == 1
-        then
-            return 'replayed\t' .. row(it)
-        end
+    local asked = request_asks('restock', sku, units)
+    local done = request_done(request_id, asked)
+
+    if done then
+        return done == 'replayed' and 'replayed\t' .. row(it) or done
     end
 
     n = it.stock + (sub(units, 1, 1) == '-' and -n or n)
@@ -175,11 +174,7 @@ local function restock(sku, units, request_id)
     set_stock(it, n)
     save(it)
 
-    if request_id ~= '' then
-        requests[request_id] = true
-        write_later('HSET', PREFIX .. 'ops', request_id, NOW)
-        note('a', request_id .. '\t' .. NOW)
-    end
+    note_request(request_id, asked)
 
     return 'changed\t' .. row(it)
 end

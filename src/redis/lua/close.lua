@@ -8,7 +8,8 @@
 --       sweep 2 max retention_ms        one a call; a second does nothing
 -- Reply header, then for each operation
 --       cancel: cancelled row | closed row (was so, or was due and expired by
---               this) | already_paid row | unknown_order
+--               this) | already_paid row | unknown_order | key_reused (the
+--               request_id, for something else)
 --       sweep:  swept released purged more next_due_ms    counts of orders;
 --               more 1: call again at once; next_due_ms 0: nothing is held
 --       broken what
@@ -38,6 +39,13 @@ local function cancel(id, user, request_id)
         return 'unknown_order'
     end
 
+    local asked = request_id ~= '' and request_asks('cancel', id)
+    local done = request_done(request_id, asked)
+
+    if done == 'key_reused' then
+        return done
+    end
+
     if o.status == 'paid' or o.status == 'refunded' then
         return 'already_paid\t' .. order_row(o)
     end
@@ -50,13 +58,9 @@ local function cancel(id, user, request_id)
         return 'closed\t' .. order_row(o)
     end
 
-    local done = request_id ~= ''
-                 and fetch('ops', 'HEXISTS', PREFIX .. 'ops', request_id)
-
     resolve(o, 'cancelled')
-    if done == 0 then
-        write_later('HSET', PREFIX .. 'ops', request_id, NOW)
-        note('a', request_id .. '\t' .. NOW)
+    if not done then
+        note_request(request_id, asked)
     end
 
     return 'cancelled\t' .. order_row(o)

@@ -32,7 +32,8 @@
 --   r:<bucket>  hash: pay_no:refund_no -> "<amount> <at>" in hexadecimal: what
 --               a refund gave back, and when
 --   due:<hold_ms>  list of ids;  hold_times  set;  later  zset id by deadline
---   ops         hash: request_id -> ms
+--   ops         hash: request_id -> "ms asked": request_asks() (earlier
+--               versions: "ms")
 --   orphans     zset: gateway:trade_no[:what] of callbacks that fit no payment,
 --               by ms; what: closed, or refund:<number>
 --   purging     hash: bucket -> "journal-id sum-of-revs"

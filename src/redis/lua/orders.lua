@@ -116,6 +116,33 @@ local function stored(key, id)
 end
 
 
+-- What an operator's request asks for, in short.
+local function request_asks(...)
+    return sub(redis.sha1hex(concat({...}, '\t')), 1, 16)
+end
+
+
+-- Was the request done?  nil, 'replayed', or 'key_reused': it asked for
+-- something else.
+local function request_done(request_id, asked)
+    local done = request_id ~= '' and stored('ops', request_id)
+
+    if done then
+        local before = match(done, ' (%x+)$')
+
+        return (not before or before == asked) and 'replayed' or 'key_reused'
+    end
+end
+
+
+local function note_request(request_id, asked)
+    if request_id ~= '' then
+        write_later('HSET', PREFIX .. 'ops', request_id, NOW .. ' ' .. asked)
+        note('a', request_id .. '\t' .. NOW .. '\t' .. asked)
+    end
+end
+
+
 local function parse_order(id, record)
     local state, rev, spilled, created, changed, hold, unit, rest = match(
         record, '^([hpcer])(%x+)(%+?) (%-?%x+):?(%-?%x*) (%d+)([dhms]?) ?(.*)$')

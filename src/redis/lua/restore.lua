@@ -17,7 +17,7 @@
 --       refunds epoch "pay_no refund_no amount at_ms"…
 --       buyers epoch "sale user units attempts"…   units "sku n,…"; attempts
 --                                                  "key body id,…"
---       admin epoch "request_id at_ms"…
+--       admin epoch "request_id at_ms asked"…     asked '': not known
 --       finish epoch partitions max_id journal_id
 -- Reply header, then
 --       state run epoch fresh partitions journal_last_id waiting now_ms
@@ -419,9 +419,10 @@ end
 
 
 local function load_one_request(row)
-    local f = split(row, 2, 'row')
+    local f = split(row, 3, 'row')
 
-    write_later('HSET', PREFIX .. 'ops', f[1], f[2])
+    write_later('HSET', PREFIX .. 'ops', f[1],
+                f[3] ~= '' and f[2] .. ' ' .. f[3] or f[2])
 end
 
 
