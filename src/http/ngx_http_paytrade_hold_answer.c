@@ -400,7 +400,7 @@ ngx_http_paytrade_hold_sold_out(ngx_http_request_t *r, pt_slice_t sku,
     pt_problem_open(&out, PT_SOLD_OUT,
                     available ? "fewer units are left than asked for"
                     : retry_ms ? "all units are held; some may come back"
-                    : "all units are sold");
+                    : "all units are sold, or too few are held");
 
     pt_out_str(&out, ",\"sku\":");
     pt_out_json(&out, sku);
