@@ -141,10 +141,11 @@ fine('a public key that all can read is not', block());
 # The block.
 
 for my $name ('""', 'a' x 33, 'a.b', 'a/b', "\xe6\x94\xaf") {
-    (my $shown = $name) =~ s/"//g;
+    my $shown = $name =~ /a{33}/ ? 'of 33 bytes' : "\"$name\"" =~ s/""/"/gr;
+
     wrong("paytrade_gateway $name", block(undef, undef, undef, $name),
           at => 'paytrade_gateway',
-          says => "has an invalid name \"$shown\": write 1 to 32 letters, "
+          says => "has an invalid name $shown: write 1 to 32 letters, "
                   . 'digits, "_" and "-", such as alipay');
 }
 

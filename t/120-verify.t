@@ -420,7 +420,7 @@ for (qw(alipay:paid:paid alipay:refunded:refunded alipay:closed:closed
 # An amount is in the shop's currency, or it is none.
 for ([ '/alipay paid', '10.00 CNY' ], [ '/alipay other', '10.00 CNY' ],
      [ '/wechat_v3 refunded', '10.00 CNY' ],
-     [ '/wechat_v2 refunded', '10.00 CNY' ],
+     [ '/wechat_v2 refunded', '- -' ],
      [ '/wechat_v2 paid', '- USD', 'USD' ],
      [ '/stripe paid', '10.00 CNY', 'CNY' ], [ '/stripe paid', '- KWD', 'KWD' ],
      [ '/stripe refunded', '- VND', 'VND' ], [ '/stripe closed', '- CNY' ],

@@ -98,6 +98,10 @@ is(send_to($notify, '::ffff:10.0.5.1', @forged), '400 bad_signature',
 is(send_to($notify, '::ffff:10.0.5.2', @forged), '400 bad_signature',
    'is an address of its own');
 is(send_to($notify, '10.0.5.2', @forged), '429 throttled', 'the same as in IPv4');
+is(send_to($notify, '64:ff9b::a00:503', @forged), '400 bad_signature',
+   'IPv4 behind a translator');
+is(send_to($notify, '64:ff9b::a00:504', @forged), '400 bad_signature',
+   'too is an address of its own');
 
 # It comes back with time.
 ok(until_true(sub { send_to($notify, '10.0.0.1') eq '200 ignored' }, 5),

@@ -201,7 +201,8 @@ ngx_http_paytrade_callback_wait(ngx_http_request_t *r,
 
 /*
  * As $binary_remote_addr, which knows what realip has found, but of IPv6 the
- * network of 64 bits: a host has as many addresses in it as it likes.
+ * network of 64 bits: a host has as many addresses in it as it likes.  IPv4 in
+ * IPv6, also behind a translator (RFC 6052), is IPv4.
  */
 static void
 ngx_http_paytrade_callback_address(ngx_connection_t *c, ngx_str_t *address)
@@ -209,6 +210,8 @@ ngx_http_paytrade_callback_address(ngx_connection_t *c, ngx_str_t *address)
     struct sockaddr_in   *sin;
 #if (NGX_HAVE_INET6)
     struct sockaddr_in6  *sin6;
+
+    static const u_char   nat64[12] = { 0, 0x64, 0xff, 0x9b };
 #endif
 
     switch (c->sockaddr->sa_family) {
@@ -219,7 +222,9 @@ ngx_http_paytrade_callback_address(ngx_connection_t *c, ngx_str_t *address)
         address->data = sin6->sin6_addr.s6_addr;
         address->len = 8;
 
-        if (IN6_IS_ADDR_V4MAPPED(&sin6->sin6_addr)) {
+        if (IN6_IS_ADDR_V4MAPPED(&sin6->sin6_addr)
+            || ngx_memcmp(address->data, nat64, sizeof(nat64)) == 0)
+        {
             address->data += 12;
             address->len = 4;
         }
@@ -384,6 +389,13 @@ ngx_http_paytrade_callback_amount(ngx_http_request_t *r, pt_notice_t *notice)
     currency = pt_slice(mcf->currency.data, mcf->currency.len);
 
     if (notice->currency.len == 0) {
+
+        /* whatever its payment was in, which its gateway told then */
+
+        if (notice->kind == PT_NOTICE_UNCONFIRMED) {
+            return NGX_OK;
+        }
+
         ctx->currency = mcf->currency;
 
     } else if (!pt_slice_eq(notice->currency, currency)) {

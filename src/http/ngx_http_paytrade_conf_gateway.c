@@ -75,6 +75,7 @@ static ngx_http_paytrade_gateway_t *
 ngx_http_paytrade_add_gateway(ngx_conf_t *cf,
     ngx_http_paytrade_main_conf_t *mcf)
 {
+    u_char                        shown[NGX_HTTP_PAYTRADE_SHOWN_LEN];
     ngx_str_t                    *value;
     ngx_http_paytrade_gateway_t  *gateway, *other;
 
@@ -84,9 +85,11 @@ ngx_http_paytrade_add_gateway(ngx_conf_t *cf,
         || value[1].len == 0)
     {
         ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
-                           "\"%V\" has an invalid name \"%V\": write 1 to %d "
+                           "\"%V\" has an invalid name %s: write 1 to %d "
                            "letters, digits, \"_\" and \"-\", such as alipay",
-                           &value[0], &value[1], PT_GATEWAY_NAME_MAX);
+                           &value[0],
+                           ngx_http_paytrade_gateway_shown(&value[1], shown),
+                           PT_GATEWAY_NAME_MAX);
         return NULL;
     }
 

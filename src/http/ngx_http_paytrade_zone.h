@@ -119,6 +119,8 @@ typedef struct {
     ngx_uint_t                            ngroups;
     ngx_http_paytrade_gateway_counters_t
                                 gateways[NGX_HTTP_PAYTRADE_GATEWAYS_MAX];
+    ngx_http_paytrade_gateway_counters_t
+                                too_many;     /* all others, in the log */
     ngx_http_paytrade_group_t   groups[NGX_HTTP_PAYTRADE_GROUPS_MAX];
 } ngx_http_paytrade_counters_t;
 

@@ -63,7 +63,7 @@ ngx_http_paytrade_zone_may_tell(ngx_shm_zone_t *shm_zone, ngx_str_t *gateway,
     counters = ngx_http_paytrade_zone_gateway(shm_zone, gateway);
 
     if (counters == NULL) {
-        return 0;
+        counters = &ngx_http_paytrade_counters(shm_zone)->too_many;
     }
 
     now = (ngx_atomic_uint_t) ngx_time();

@@ -74,7 +74,8 @@ ngx_paytrade_pg_parse(ngx_conf_t *cf, ngx_str_t *dsn,
 
     if (!ngx_paytrade_pg_is_encoded(text)) {
         return "has an \"@\" where none may stand, write \"%40\" for \"@\" and "
-               "\"%2F\" for \"/\" in the user, the password and the database";
+               "\"%2F\" for \"/\" in the user, the password, the host and the "
+               "database";
     }
 
     ngx_memzero(&d, sizeof(ngx_paytrade_pg_dsn_t));
@@ -197,8 +198,7 @@ ngx_paytrade_pg_check(ngx_paytrade_pg_dsn_t *d)
         }
     }
 
-    return ngx_paytrade_pg_error(d->pool, "has an unknown sslmode \"%s\"",
-                                 value);
+    return "has an unknown \"sslmode\"";
 }
 
 

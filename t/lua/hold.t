@@ -244,6 +244,23 @@ cmp_ok($f[3], '<=', $r->pass(0), 'but at once');
 $r->sweep;
 is(($r->hold(@behind, user => 'b12'))[0], 'held', 'after a sweep');
 
+# One whose buyer cannot be read is never released: it tells no time.
+$r->put(sku => 'stuck', sale => 'stuck', stock => 2, price => 1,
+        hold_ms => 60000);
+
+my @stuck = (sku => 'stuck', price => 1);
+
+$r->hold(@stuck, user => 's1');
+$r->pass(30000);
+
+my $stuck_until = ($r->hold(@stuck, user => 's2'))[4];
+
+$r->cmd('HSET', $r->key('buyers:stuck'), 's1', 'garbage');
+$r->pass(30001);
+is(join(' ', $r->hold(@stuck, user => 's3')),
+   "sold_out stuck 0 $stuck_until", 'a due hold that cannot be released');
+like($r->{header}, qr/\tstuck 0 $stuck_until 2 1\b/, 'nor does it in the header');
+
 
 # carts
 

@@ -284,7 +284,8 @@ sub comes_back {
 # A list of deadlines of which the scripts do not look at all: then they tell a
 # time that is not too late.
 sub too_long {
-    return grep { $r->cmd('LLEN', $r->key("due:$_")) > 64 } keys %hold_ms;
+    return $r->cmd('ZCARD', $r->key('later')) > 16
+           || grep { $r->cmd('LLEN', $r->key("due:$_")) > 16 } keys %hold_ms;
 }
 
 

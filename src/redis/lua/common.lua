@@ -1,4 +1,5 @@
--- What all scripts share; the build puts it and orders.lua before each of them.
+-- What all scripts share; the build puts it before each, and orders.lua and
+-- serve.lua after it.
 --
 -- KEYS[1] prefix "{pt:N}:", KEYS[2] clock, KEYS[3] epoch, KEYS[4] journal,
 -- KEYS[5] buckets; all other keys are made from the prefix and stay in its
@@ -77,7 +78,6 @@ local journal = {'XADD', JOURNAL, '*', n = 3}
 local events = {}
 local writes, write_order, commands = {}, {}, {}
 local clock_dirty
-local ahead, hold_times, looked = {}     -- what is next in the due lists
 
 
 local function int(n)

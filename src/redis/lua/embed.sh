@@ -5,8 +5,9 @@
 # embed.sh -p NAME prints one script as Redis gets it.
 #
 # A script as Redis gets it: its own first line if that is "#!lua ...", then
-# common.lua, orders.lua and what else it shares with others, then the rest of
-# it.  Not all of it in all scripts: a chunk may have 200 local variables.
+# common.lua, orders.lua, serve.lua and what else it shares with others, then
+# the rest of it.  Not all of it in all scripts: a chunk may have 200 local
+# variables.
 
 set -eu
 
@@ -22,10 +23,10 @@ return=$(printf '\r')
 shared()
 {
     case $1 in
-        hold)                 echo "common orders ids" ;;
-        pay)                  echo "common orders ids payments" ;;
-        settle|read|restore)  echo "common orders payments" ;;
-        *)                    echo "common orders" ;;
+        hold)                 echo "common orders serve ids" ;;
+        pay)                  echo "common orders serve ids payments" ;;
+        settle|read|restore)  echo "common orders serve payments" ;;
+        *)                    echo "common orders serve" ;;
     esac
 }
 

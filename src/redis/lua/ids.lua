@@ -1,5 +1,5 @@
 -- What hold and pay share: new ids, and the attempts that buyers make.  The
--- build puts it after orders.lua before those two.
+-- build puts it after serve.lua before those two.
 --
 -- An id is 13 digits of milliseconds, 2 of the partition, 4 of a sequence.
 -- Orders and payments take theirs from the same sequence; the first 17 digits

@@ -1,4 +1,4 @@
--- Payments: their records and rows.  The build puts it after orders.lua before
+-- Payments: their records and rows.  The build puts it after serve.lua before
 -- the scripts that need it.
 --
 -- A payment's record in p:<bucket> has fields separated by tabs: state letter
