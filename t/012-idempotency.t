@@ -89,6 +89,16 @@ replays('the key that was made', $own, hold('u3', $made), 'held');
 isnt(id(hold('u3')), id($own), 'without a key again is another order');
 isnt(hold('u3')->{headers}{'idempotency-key'}, $made, 'with another key');
 
+pause_redis(1);
+$own = hold('u3');
+pause_redis(0);
+is($own->{status}, 503, 'without a key, and the outcome is not known');
+$made = $own->{headers}{'idempotency-key'};
+like($made, qr/^[0-9a-f]{32}$/, 'the key is told');
+ok(until_true(sub { all_serve('p30') }, 15), 'Redis goes on');
+hold('u3', $made);
+replays('what became of it', hold('u3', $made), hold('u3', $made), 'held');
+
 my $long = 'x' x 255;
 is(id(hold('u4', $long)), id(hold('u4', $long)), 'a key of 255 bytes');
 is(id(hold('u4', "\xe6\x89\x8b")), id(hold('u4', "\xe6\x89\x8b")),

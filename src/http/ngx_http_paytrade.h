@@ -375,6 +375,8 @@ ngx_int_t ngx_http_paytrade_reply_order_problem(ngx_http_request_t *r,
 /* 503, or what the words "restarted", "no_epoch", "broken" of a script ask. */
 ngx_int_t ngx_http_paytrade_reply_failure(ngx_http_request_t *r,
     ngx_http_paytrade_call_t *call);
+/* The idempotency key, when it was made here. */
+ngx_int_t ngx_http_paytrade_tell_key(ngx_http_request_t *r);
 /* What of that is to be counted, logged and done; the detail for a client. */
 const char *ngx_http_paytrade_note_failure(ngx_http_request_t *r,
     ngx_http_paytrade_call_t *call);

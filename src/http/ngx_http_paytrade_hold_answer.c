@@ -184,9 +184,7 @@ ngx_http_paytrade_hold_held(ngx_http_request_t *r,
     order.lines = pt_out_slice(&lines);
     order.meta = ctx->hold.meta;
 
-    if (ctx->own_key
-        && ngx_http_paytrade_header(r, "Idempotency-Key", ctx->key) != NGX_OK)
-    {
+    if (ngx_http_paytrade_tell_key(r) != NGX_OK) {
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
     }
 

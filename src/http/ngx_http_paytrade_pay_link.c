@@ -356,9 +356,7 @@ ngx_http_paytrade_link_send(ngx_http_request_t *r, pt_slice_t url)
                                                &pay->payment, url);
     }
 
-    if (ctx->own_key
-        && ngx_http_paytrade_header(r, "Idempotency-Key", ctx->key) != NGX_OK)
-    {
+    if (ngx_http_paytrade_tell_key(r) != NGX_OK) {
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
     }
 

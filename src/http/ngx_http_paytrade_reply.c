@@ -149,8 +149,25 @@ ngx_int_t
 ngx_http_paytrade_reply_failure(ngx_http_request_t *r,
     ngx_http_paytrade_call_t *call)
 {
+    if (ngx_http_paytrade_tell_key(r) != NGX_OK) {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+
     return ngx_http_paytrade_reply_problem(r, PT_UNAVAILABLE,
                                     ngx_http_paytrade_note_failure(r, call));
+}
+
+
+ngx_int_t
+ngx_http_paytrade_tell_key(ngx_http_request_t *r)
+{
+    ngx_http_paytrade_ctx_t  *ctx;
+
+    ctx = ngx_http_get_module_ctx(r, ngx_http_paytrade_module);
+
+    return ctx->own_key
+           ? ngx_http_paytrade_header(r, "Idempotency-Key", ctx->key)
+           : NGX_OK;
 }
 
 
