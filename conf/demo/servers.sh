@@ -136,14 +136,18 @@ apply_schema()
 }
 
 
-# Waits up to 15 seconds for the process to end; whether anybody has taken note
-# of it does not matter.
+# Waits up to 15 seconds for the process and its threads to end; whether anybody
+# has taken note of it does not matter.
 wait_end()
 {
     for try in $(seq 150); do
-        case $(sed 's/.*) //' "/proc/$1/stat" 2>/dev/null) in
-            '' | [ZX]*) return 0 ;;
-        esac
+        set -- "$1" "/proc/$1/task"/*
+
+        if [ $# -le 2 ]; then
+            case $(sed 's/.*) //' "/proc/$1/stat" 2>/dev/null) in
+                '' | [ZX]*) return 0 ;;
+            esac
+        fi
 
         sleep 0.1
     done

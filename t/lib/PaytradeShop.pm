@@ -250,11 +250,13 @@ sub kill_redis {
 }
 
 
-# Also when nobody has taken note of its end yet.
+# Also when nobody has taken note of its end yet; but not while threads of it
+# are left, with its sockets.
 sub has_ended {
     my ($pid) = @_;
+    my @threads = glob "/proc/$pid/task/*";
 
-    return (slurp("/proc/$pid/stat") || '') !~ /\) [^ZX] /;
+    return @threads < 2 && (slurp("/proc/$pid/stat") || '') !~ /\) [^ZX] /;
 }
 
 
