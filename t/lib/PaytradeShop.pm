@@ -699,12 +699,14 @@ sub tell_at_the_end {
 
 # At the very end of a process, after nginx's own last word, LeakSanitizer stops
 # it and looks at its memory; now and then this ends in a signal instead.  What
-# sanitizers do find ends in signal 6 and a report, looked at elsewhere.
+# sanitizers do find ends in signal 6 and a report, looked at elsewhere; of a
+# killed process only the word before the report may be there.
 sub leak_checker_broke_off {
     my ($line) = @_;
 
-    return if !defined $ENV{PT_SANITIZER_LOG}
-              || $line !~ /worker process (\d+) exited on signal (6|9)\b/;
+    return if !defined $ENV{PT_SANITIZER_LOG};
+    return 1 if $line eq 'AddressSanitizer:DEADLYSIGNAL';
+    return if $line !~ /worker process (\d+) exited on signal (6|9)\b/;
 
     return $2 == 9 || log_text() =~ /\[notice\] $1#$1: exit$/m;
 }
