@@ -699,13 +699,21 @@ sub tell_at_the_end {
 
 # At the very end of a process, after nginx's own last word, LeakSanitizer stops
 # it and looks at its memory; now and then this ends in a signal instead.  What
-# sanitizers do find ends in signal 6 and a report, looked at elsewhere; of a
-# killed process only the word before the report may be there.
+# sanitizers do find ends in signal 6 and a report, looked at elsewhere.  Where
+# workers were killed, one of them may have got no further than the word that
+# comes before a report; never more such words than workers.
 sub leak_checker_broke_off {
     my ($line) = @_;
 
     return if !defined $ENV{PT_SANITIZER_LOG};
-    return 1 if $line eq 'AddressSanitizer:DEADLYSIGNAL';
+
+    if ($line eq 'AddressSanitizer:DEADLYSIGNAL') {
+        my $killed = () = log_text() =~ / exited on signal 9\b/g;
+        my $words = () = log_text() =~ /^\Q$line\E$/mg;
+
+        return $words <= $killed;
+    }
+
     return if $line !~ /worker process (\d+) exited on signal (6|9)\b/;
 
     return $2 == 9 || log_text() =~ /\[notice\] $1#$1: exit$/m;
